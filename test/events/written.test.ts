@@ -1,0 +1,152 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ConnectionOpened, ConnectionRefused } from '../../events/connection.ts'
+import { encodeDraft, placeDraft, type Draft } from '../../events/envelope.ts'
+import { zeroHash } from '../../events/chain.ts'
+import { PoolCreated } from '../../events/pool.ts'
+import { fold } from '../../projections/projection.ts'
+import { openConnections } from '../../projections/open-connections.ts'
+import { routing } from '../../projections/routing.ts'
+import { runs } from '../../projections/runs.ts'
+import { decideAddBackend } from '../../src/commands/backend.ts'
+import type { Request, Rules, Stamp } from '../../src/commands/decision.ts'
+import { decideCreatePool } from '../../src/commands/pool.ts'
+import { Drafts } from '../../src/log/drafts.ts'
+import { MemoryLog } from '../../src/log/memory.ts'
+import { printable } from '../../src/proxy/hello/bytes.ts'
+import { readServerName } from '../../src/proxy/hello/server-name.ts'
+import { closeLeftOpen } from '../../src/proxy/recover.ts'
+import { clientNetwork } from '../../src/proxy/refusals.ts'
+import { canonicalJson } from '../support/canonical.ts'
+import { readAll, textOf } from '../support/drafts.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { exampleRun, madeRecord, RecordChain, recorded } from '../support/records.ts'
+
+/**
+ * The hot path writes records without checking them against their schemas, and a record that does not fit its schema
+ * stops the next start. So what the writers make is checked here: it reads back, and it is RFC 8785.
+ */
+
+const source = '/clusters/default/nodes/node-1/0198c0de-0000-7000-8000-00000000000e/control'
+
+function expectReadable(text: string): void {
+  expect(canonicalJson(JSON.parse(text))).toBe(text)
+  expect(madeRecord(text).text).toBe(text)
+}
+
+describe('changes that deciders decide', () => {
+  const text = fc.option(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }))
+  const request: fc.Arbitrary<Request> = fc.record({
+    actor: fc.constant({ authn: 'none' as const, id: 'loopback', type: 'local' as const }),
+    change: fc.record({ approved_by: text, reason: text, requested_by: text, ticket: text }),
+    origin: fc.constantFrom({ ip: '127.0.0.1', port: 50_112, via: 'api' as const }, { ip: null, port: null, via: 'socket' as const }),
+    idempotencyKey: text,
+    ifMatch: fc.constant(null),
+  })
+  const stamp: Stamp = { id: exampleRun, time: '2026-11-24T08:00:00.000Z' }
+  const rules: Rules = { autoDefaultRoute: true, api: { ip: '127.0.0.1', port: 4000 }, sharedListen: { ip: '::', port: 8443 } }
+  const host = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6().map((ip) => `[${ip}]`), fc.constantFrom('bücher.example', 'EXAMPLE.com', `${'a'.repeat(63)}.example`))
+
+  function textOfChange(record: Omit<Draft, 'basis' | 'revision'>): string {
+    return placeDraft(encodeDraft({ ...record, revision: 1, basis: zeroHash }, { source, run: exampleRun }), 0, zeroHash)
+  }
+
+  test('pools', () => {
+    const pool = fc.record({
+      name: fc.stringMatching(/^[a-z0-9-]{1,63}$/),
+      algorithm: fc.constantFrom('least_connections' as const, 'random' as const, 'round_robin' as const),
+      businessNeed: text,
+      defaultRoute: fc.option(fc.boolean()),
+      healthCheckIntervalMs: fc.integer({ min: 100, max: 3_600_000 }),
+      listen: fc.oneof(fc.constant(null), fc.integer({ min: 1, max: 65_535 }), fc.ipV6().map((ip) => `[${ip}]:9443`), fc.ipV4().map((ip) => `${ip}:1`)),
+      managedBy: fc.constant('api' as const),
+      owner: text,
+      serverNames: fc.array(fc.oneof(host, fc.domain().map((name) => `*.${name}`)), { maxLength: 3 }),
+    })
+    let decided = 0
+    fc.assert(
+      fc.property(request, pool, (asked, wanted) => {
+        const decision = decideCreatePool(routing.initial(), { ...asked, ...wanted, ...stamp }, rules)
+        if (!('record' in decision)) return
+        decided += 1
+        expectReadable(textOfChange(decision.record))
+      }),
+      { numRuns: 300 },
+    )
+    expect(decided).toBeGreaterThan(50)
+  })
+
+  test('backends', () => {
+    const control = new RecordChain('control')
+    const state = fold(routing, [recorded(control.make(PoolCreated, PoolCreated.examples[0]))])
+    const backend = fc.record({
+      pool: fc.constant('secure-app'),
+      url: fc.tuple(host, fc.option(fc.integer({ min: 1, max: 65_535 }))).map(([name, port]) => `https://${name}${port === null ? '' : `:${port}`}`),
+      weight: fc.integer({ min: 1, max: 256 }),
+    })
+    let decided = 0
+    fc.assert(
+      fc.property(request, backend, (asked, wanted) => {
+        const decision = decideAddBackend(state, { ...asked, ...wanted, ...stamp }, rules)
+        if (!('record' in decision)) return
+        decided += 1
+        expectReadable(textOfChange(decision.record))
+      }),
+    )
+    expect(decided).toBeGreaterThan(40)
+  })
+})
+
+describe('what clients get into records', () => {
+  const bytes = fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: 300 }),
+    fc.string({ unit: fc.constantFrom(...Array.from('abz.-_09:[]*"\\ ')), minLength: 1, maxLength: 300 }).map((name) => Buffer.from(name)),
+    fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6()).map((name) => Buffer.from(name)),
+  ).map((any) => Buffer.from(any))
+  const opened = ConnectionOpened.data.shape
+  const refused = ConnectionRefused.data.shape
+
+  test('server names: any in a refusal, those that led to a backend in the records of connections', () => {
+    fc.assert(
+      fc.property(bytes, (name) => {
+        const { serverName, kind } = readServerName(name, 0, name.length)
+        expect(refused.server_name.safeParse(serverName.slice(0, 512)).success).toBe(true)
+        if (kind !== 'invalid') expect(opened.server_name.safeParse(serverName).success, serverName).toBe(true)
+      }),
+      { numRuns: 1_000 },
+    )
+    const longest = Buffer.from(`${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(61)}.`)
+    expect(readServerName(longest, 0, longest.length)).toMatchObject({ kind: 'name' })
+    expect(opened.server_name.safeParse(longest.toString()).success).toBe(true)
+  })
+
+  test('protocol names', () => {
+    fc.assert(fc.property(bytes, (name) => opened.alpn.safeParse([printable(name, 0, Math.min(255, name.length)).slice(0, 255)]).success))
+  })
+
+  test('addresses and networks', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (ip) => {
+        const plain = ip.includes(':') ? new URL(`http://[${ip}]`).hostname.slice(1, -1) : ip
+        expect(refused.client_network.safeParse(clientNetwork(plain)).success, clientNetwork(plain)).toBe(true)
+        expect(opened.client.safeParse({ ip: plain, port: 65_535 }).success, plain).toBe(true)
+      }),
+    )
+  })
+})
+
+test('closing records of connections that a crash left open', async () => {
+  const chain = new RecordChain('connections')
+  const example = ConnectionOpened.examples[0]
+  const open = fold(openConnections, [recorded(chain.make(ConnectionOpened, { ...example, client: null, server_name: null }))])
+  const clock = new ManualClock()
+  await using log = new MemoryLog({ clock, makeId: () => exampleRun })
+  const drafts = new Drafts(clock, () => exampleRun, 'node-1')
+  const parts = { drafts, log, node: 'node-1', openConnections: open, run: '0198c0de-0000-7000-8000-00000000000b', runs: runs.initial() }
+  expect(await closeLeftOpen(parts)).toBe(1)
+  for (const stream of ['connections', 'operations'] as const) {
+    const texts = (await readAll(log, stream)).map(textOf)
+    expect(texts).toHaveLength(1)
+    for (const text of texts) expectReadable(text)
+  }
+})

@@ -1,0 +1,25 @@
+import { writeFileSync } from 'node:fs'
+import { catalogPage } from './documents/catalog-page.ts'
+import { errorsPage } from './documents/errors-page.ts'
+import { settingsPage } from './documents/settings-page.ts'
+
+/** Every document that is made from the sources. `npm run docs` writes them; test/documents.test.ts holds them equal. */
+
+export interface GeneratedDocument {
+  /** From the root of the repository. */
+  readonly path: string
+  readonly content: () => string
+}
+
+export const documents: readonly GeneratedDocument[] = [
+  { path: 'docs/errors.md', content: errorsPage },
+  { path: 'docs/settings.md', content: settingsPage },
+  { path: 'events/CATALOG.md', content: catalogPage },
+]
+
+if (import.meta.main) {
+  for (const { path, content } of documents) {
+    writeFileSync(path, content())
+    console.log(path)
+  }
+}
