@@ -1,0 +1,51 @@
+import type { ConnectionOpenedData } from '../events/connection.ts'
+import { nodeOf } from '../events/envelope.ts'
+import type { Projection } from './projection.ts'
+
+/**
+ * Connections that were opened and not yet closed: what a start after a crash closes on record.
+ * An owned accumulator: steps change the map in place, because every connection goes in and out of it.
+ */
+export interface OpenConnection {
+  readonly node: string
+  readonly run: string
+  readonly openedAt: string
+  readonly opened: ConnectionOpenedData
+  /** Of the last progress record. */
+  bytesToBackend: number
+  bytesToClient: number
+}
+
+export type OpenConnections = Map<string, OpenConnection>
+
+export const openConnections: Projection<
+  OpenConnections,
+  'dev.waybill.connection.opened.v1' | 'dev.waybill.connection.progress.v1' | 'dev.waybill.connection.closed.v1'
+> = {
+  name: 'open-connections',
+  version: 1,
+  initial: () => new Map(),
+  on: {
+    'dev.waybill.connection.opened.v1': (state, { event }) =>
+      state.set(event.data.connection_id, {
+        node: nodeOf(event.source),
+        run: event.run,
+        openedAt: event.time,
+        opened: event.data,
+        bytesToBackend: 0,
+        bytesToClient: 0,
+      }),
+    'dev.waybill.connection.progress.v1': (state, { event }) => {
+      const open = state.get(event.data.connection_id)
+      if (open) {
+        open.bytesToBackend = event.data.bytes_to_backend
+        open.bytesToClient = event.data.bytes_to_client
+      }
+      return state
+    },
+    'dev.waybill.connection.closed.v1': (state, { event }) => {
+      state.delete(event.data.connection_id)
+      return state
+    },
+  },
+}
