@@ -1,0 +1,35 @@
+import type { z } from 'zod'
+import type { EventDefinition } from '../../events/define.ts'
+import type { Draft } from '../../events/envelope.ts'
+import { rfc3339, type Clock } from '../core/clock.ts'
+import type { MakeId } from '../core/ids.ts'
+
+/** Makes drafts with this node's ids, times and partition key. Data has its keys in code-unit order. */
+export class Drafts {
+  readonly #clock: Clock
+  readonly #makeId: MakeId
+  readonly #partitionKey: string
+
+  /** `partitionKey`: the node's name; a control change is keyed by the cluster's instead. */
+  constructor(clock: Clock, makeId: MakeId, partitionKey: string) {
+    this.#clock = clock
+    this.#makeId = makeId
+    this.#partitionKey = partitionKey
+  }
+
+  /** A draft of a record that is true from now on. */
+  make<Type extends string, Data extends z.ZodType>(
+    definition: EventDefinition<Type, Data>,
+    subject: string,
+    data: z.input<Data> & object,
+  ): Draft {
+    return {
+      id: this.#makeId(),
+      type: definition.type,
+      subject,
+      time: rfc3339(this.#clock.now()),
+      partitionkey: this.#partitionKey,
+      data,
+    }
+  }
+}

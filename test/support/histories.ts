@@ -1,0 +1,158 @@
+import fc from 'fast-check'
+import { BackendAdded, BackendChanged, BackendDrained, BackendRemoved, BackendResumed } from '../../events/backend.ts'
+import { zeroHash } from '../../events/chain.ts'
+import { ConnectionClosed, ConnectionOpened, ConnectionProgress, ConnectionRefused } from '../../events/connection.ts'
+import type { EventDefinition, Stream } from '../../events/define.ts'
+import { HealthChanged } from '../../events/health.ts'
+import { NodeLost, NodeStarted, NodeStopped } from '../../events/node.ts'
+import { PoolChanged, PoolCreated, PoolRemoved } from '../../events/pool.ts'
+import { exampleActor, exampleChange, exampleOrigin } from '../../events/values.ts'
+import { RecordChain, type MadeRecord, type Overrides } from './records.ts'
+
+/** Arbitrary logs over a small world, so that records often concern each other: few pools, backends, names and nodes. */
+
+export interface Move {
+  readonly definition: EventDefinition
+  readonly data: object
+  readonly node: string
+  readonly run: string
+  /** How many changes late the writer of a change was, and whether it guessed the revision right all the same. */
+  readonly late: number
+  readonly rightRevision: boolean
+}
+
+const nodes = ['node-1', 'node-2']
+const ids = ['01', '02', '03'].map((end) => `0198c0de-0000-7000-8000-0000000000${end}`)
+const runs = ['0a', '0b', '0c'].map((end) => `0198c0de-0000-7000-8000-0000000000${end}`)
+const pools = ['a', 'b', 'c']
+const backends = [1, 2].map((port) => ({ host: '10.0.0.1', id: `10.0.0.1:${port}`, port }))
+const serverNames = ['x.example', 'y.example', '*.x.example', '*.y.example']
+
+const pool = fc.constantFrom(...pools)
+const id = fc.constantFrom(...ids)
+const count = fc.nat(1_000)
+const weight = fc.integer({ min: 1, max: 9 })
+const why = { actor: exampleActor, change: exampleChange, idempotency_key: null, origin: exampleOrigin }
+const names = fc.uniqueArray(fc.constantFrom(...serverNames), { maxLength: 3 })
+const listen = fc.constantFrom(null, '[::]:9443')
+
+type Fact = fc.Arbitrary<{ readonly definition: EventDefinition; readonly data: object }>
+
+function fact(definition: EventDefinition, data: fc.Arbitrary<object>): Fact {
+  return data.map((each) => ({ definition, data: sorted(each) }))
+}
+
+/** Keys in code-unit order, as records have them. */
+function sorted(data: object): object {
+  return Object.fromEntries(Object.entries(data).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+}
+
+const ofBackend = fc.record({ pool, id: fc.constantFrom(...backends.map((each) => each.id)) }).map((each) => ({ ...why, ...each }))
+
+const changes: readonly Fact[] = [
+  fact(
+    PoolCreated,
+    fc.record({
+      algorithm: fc.constantFrom('least_connections', 'round_robin'),
+      backends: fc.subarray(backends).map((some) => some.map((each) => ({ ...each, weight: 1 }))),
+      business_need: fc.constantFrom(null, 'cards'),
+      default_route: fc.boolean(),
+      health_check_interval: fc.constant(10_000),
+      listen,
+      name: pool,
+      server_names: names,
+    }).map((each) => ({ ...why, ...each, default_route_reason: null, managed_by: 'api', owner: null, ssl_mode: 'passthrough' })),
+  ),
+  fact(
+    PoolChanged,
+    fc.record({
+      name: pool,
+      set: fc.record(
+        {
+          algorithm: fc.constant('random'),
+          business_need: fc.constantFrom(null, 'health records'),
+          default_route: fc.boolean(),
+          health_check_interval: fc.integer({ min: 100, max: 200 }),
+          listen,
+          owner: fc.constantFrom(null, 'ada'),
+          server_names: names,
+        },
+        { requiredKeys: [] },
+      ).map(sorted),
+    }).map((each) => ({ ...why, ...each })),
+  ),
+  fact(PoolRemoved, pool.map((name) => ({ ...why, name }))),
+  fact(BackendAdded, fc.record({ pool, backend: fc.constantFrom(...backends), weight }).map(({ backend, ...each }) => ({ ...why, ...backend, ...each }))),
+  fact(BackendChanged, fc.tuple(ofBackend, weight).map(([each, to]) => ({ ...each, weight: to }))),
+  fact(BackendDrained, ofBackend),
+  fact(BackendResumed, ofBackend),
+  fact(BackendRemoved, ofBackend),
+]
+
+const [openedExample] = ConnectionOpened.examples
+const [progressExample] = ConnectionProgress.examples
+const [closedExample] = ConnectionClosed.examples
+const [refusedExample] = ConnectionRefused.examples
+const backendId = fc.constantFrom(...backends.map((each) => each.id))
+const attempts = fc.array(backendId.map((backend) => ({ backend, code: 'ECONNREFUSED', ip: null, ms: 1 })), { maxLength: 2 })
+
+const connections: readonly Fact[] = [
+  fact(ConnectionOpened, fc.record({ attempts, backend: backendId, connection_id: id, pool }).map((each) => ({ ...openedExample, ...each }))),
+  fact(
+    ConnectionProgress,
+    fc.record({ bytes_to_backend: count, bytes_to_client: count, connection_id: id }).map((each) => ({ ...progressExample, ...each })),
+  ),
+  fact(
+    ConnectionClosed,
+    fc.record({ backend: backendId, bytes_to_backend: count, bytes_to_client: count, connection_id: id, pool })
+      .map((each) => ({ ...closedExample, ...each })),
+  ),
+  fact(
+    ConnectionRefused,
+    fc.record({ attempts, because: fc.constantFrom('no_route', 'not_tls', 'other'), count: fc.integer({ min: 1, max: 9 }), pool: fc.option(pool) })
+      .map((each) => ({ ...refusedExample, ...each })),
+  ),
+]
+
+const operations: readonly Fact[] = [
+  fact(HealthChanged, fc.record({ backend: backendId, pool, to: fc.constantFrom('down', 'up') }).map((each) => ({ ...HealthChanged.examples[0], ...each }))),
+  fact(NodeStarted, fc.constant(NodeStarted.examples[0])),
+  fact(NodeStopped, fc.constant(NodeStopped.examples[0])),
+  fact(NodeLost, fc.constantFrom(...runs).map((run) => ({ connections_closed: 0, run }))),
+]
+
+const facts: Readonly<Record<Stream, readonly Fact[]>> = { control: changes, connections, operations }
+
+/** Everything of one stream that the projections know, in any order, by several nodes at once. */
+export function movesOf(stream: Stream, maxLength = 25): fc.Arbitrary<Move[]> {
+  const move = fc
+    .record({
+      fact: fc.oneof(...facts[stream]),
+      node: fc.constantFrom(...nodes),
+      run: fc.constantFrom(...runs),
+      late: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 2 }) }),
+      rightRevision: fc.boolean(),
+    })
+    .map(({ fact: { definition, data }, ...rest }) => ({ definition, data, ...rest }))
+  return fc.array(move, { maxLength })
+}
+
+/** The records of the moves, as they would come from one topic. */
+export function recordsOf(stream: Stream, moves: readonly Move[]): MadeRecord[] {
+  const chains = new Map(nodes.map((node) => [node, new RecordChain(stream, { node })]))
+  const bases = [zeroHash]
+  return moves.map(({ definition, data, node, run, late, rightRevision }) => {
+    const chain = chains.get(node)!
+    const overrides: Overrides = { run, ...(definition.changes ? place(bases, late, rightRevision) : {}) }
+    const record = chain.make(definition, data, overrides)
+    if (definition.changes && late === 0) bases.push(record.leafHash)
+    return record
+  })
+}
+
+function place(bases: readonly string[], late: number, rightRevision: boolean): { revision: number; basis: string } {
+  const at = bases.length - 1 - late
+  // Before the first change there is nothing older: a revision too far is void as well.
+  if (at < 0) return { revision: bases.length + late, basis: bases.at(-1)! }
+  return { revision: rightRevision ? bases.length : at + 1, basis: bases[at]! }
+}
