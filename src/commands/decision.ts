@@ -1,0 +1,108 @@
+import { encodeDraft, encodedBytes, type Draft } from '../../events/envelope.ts'
+import type { Actor, Change, Origin } from '../../events/values.ts'
+import type { Pool, Routing } from '../../projections/routing.ts'
+import { controlRecordBytesMax } from '../core/limits.ts'
+import type { Endpoint } from '../core/network.ts'
+
+/** What a decider is given and what it may answer. Deciders are pure: ids, times and people arrive in the command. */
+
+export type RefusalCode =
+  | 'backend_exists'
+  | 'backend_url_invalid'
+  | 'command_too_large'
+  | 'default_route_taken'
+  | 'listen_invalid'
+  | 'listen_taken'
+  | 'pool_exists'
+  | 'pool_unknown'
+  | 'revision_mismatch'
+  | 'server_name_invalid'
+  | 'server_name_taken'
+  | 'too_many_backends'
+  | 'too_many_pools'
+
+/** The rules say no: an answer, never thrown. `sentence` says what is wrong and what to do. */
+export interface Refusal {
+  readonly code: RefusalCode
+  /** The field of the command that it is about, as in the API (`server_names.0`). */
+  readonly field?: string
+  readonly sentence: string
+  /** Facts for programs, such as the pool that is in the way. */
+  readonly extra?: Readonly<Record<string, string | number>>
+}
+
+/** A control record but for its revision and basis, which the desk adds. */
+export type DraftFacts<Data extends object = object> = Omit<Draft, 'data' | 'revision' | 'basis'> & { readonly data: Data }
+
+export type Decision<Data extends object = object> =
+  | { readonly record: DraftFacts<Data> }
+  | { readonly unchanged: true }
+  | { readonly refusal: Refusal }
+
+/** Who asks, from where and why. */
+export interface Request {
+  readonly actor: Actor
+  readonly change: Change
+  readonly origin: Origin
+  readonly idempotencyKey: string | null
+  /** The pool's revision that the caller has seen (`If-Match`); null: whatever it is. */
+  readonly ifMatch: number | null
+}
+
+/** New for each attempt: a record that lost its race keeps its id. */
+export interface Stamp {
+  readonly id: string
+  /** RFC 3339, UTC, three fraction digits. */
+  readonly time: string
+}
+
+/** What the rules depend on besides the state and the command: the same for a whole process life. */
+export interface Rules {
+  readonly autoDefaultRoute: boolean
+  /** Addresses that no pool may listen on. */
+  readonly api: Endpoint
+  readonly sharedListen: Endpoint
+}
+
+export type Decide<Command, Data extends object> = (
+  routing: Routing,
+  command: Command & Stamp,
+  rules: Rules,
+) => Decision<Data>
+
+export const noChange: Change = { approved_by: null, reason: null, requested_by: null, ticket: null }
+/** The control stream is one partition, so its key says nothing more. */
+export const controlPartitionKey = 'control'
+
+export function refuse(code: RefusalCode, sentence: string, about: Pick<Refusal, 'field' | 'extra'> = {}): { refusal: Refusal } {
+  return { refusal: { code, sentence, ...about } }
+}
+
+/** The longest that cluster, node, epoch and run can make a record's envelope: 63, 200 and fixed-width ids. */
+const longestWriter = { source: 'x'.repeat(400), run: 'x'.repeat(36) }
+
+/** Decided before any rule, so that what can never be recorded is never weighed. */
+export function tooLarge(facts: DraftFacts): { refusal: Refusal } | null {
+  const bytes = encodedBytes(encodeDraft({ ...facts, revision: Number.MAX_SAFE_INTEGER, basis: 'x'.repeat(44) }, longestWriter))
+  if (bytes <= controlRecordBytesMax) return null
+  return refuse(
+    'command_too_large',
+    `The change would make a record of ${bytes} bytes; the most is ${controlRecordBytesMax}. Shorten or split it.`,
+    { extra: { bytes, bytes_max: controlRecordBytesMax } },
+  )
+}
+
+export function unknownPool(name: string): { refusal: Refusal } {
+  return refuse('pool_unknown', `There is no pool "${name}". GET /api/pools lists those that exist.`, { extra: { pool: name } })
+}
+
+/** RFC 9110, section 13.1.1: act only on the state that the caller has seen. */
+export function mismatch(pool: Pool, ifMatch: number | null): { refusal: Refusal } | null {
+  if (ifMatch === null || ifMatch === pool.revision) return null
+  return refuse(
+    'revision_mismatch',
+    `Pool "${pool.name}" is at revision ${pool.revision}, not ${ifMatch}: somebody changed it since you read it. ` +
+      'Read it again and decide on what you find.',
+    { extra: { revision: pool.revision } },
+  )
+}
