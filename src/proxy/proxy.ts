@@ -1,0 +1,201 @@
+import type { RefusalReason } from '../../events/connection.ts'
+import { sleep, type Clock } from '../core/clock.ts'
+import type { MakeId } from '../core/ids.ts'
+import type { Endpoint, Network } from '../core/network.ts'
+import type { Random } from '../core/random.ts'
+import type { Live } from '../live/live.ts'
+import type { BackendHealthNow, NotReady, OpenCount } from '../live/node-view.ts'
+import type { Drafts } from '../log/drafts.ts'
+import type { EventLog } from '../log/event-log.ts'
+import type { Notes } from '../log/notes.ts'
+import { Addresses } from './addresses.ts'
+import { Backends } from './backends.ts'
+import type { Engine, Entrance } from './engine.ts'
+import { HealthBook } from './health-book.ts'
+import { HealthChecks } from './health-checks.ts'
+import { Listeners, type ListenerView } from './listeners.ts'
+import { OpenLinks } from './open-links.ts'
+import { Refusals } from './refusals.ts'
+import { serve, type Entry, type Stages } from './serve.ts'
+
+/** The data path as a whole: follows the configuration, lets clients in or not, and ends in order. */
+
+export interface ProxySettings {
+  readonly addressCacheMs: number
+  readonly appendTimeoutMs: number
+  readonly connectionsMax: number
+  readonly dialTimeoutMs: number
+  readonly listen: Endpoint
+  readonly peeksMax: number
+  readonly progressIntervalMs: number
+}
+
+export interface ProxyParts {
+  readonly clock: Clock
+  readonly drafts: Drafts
+  readonly engine: Engine
+  readonly live: Live
+  readonly log: EventLog
+  readonly makeId: MakeId
+  readonly network: Network
+  readonly notes: Notes
+  readonly random: Random
+}
+
+const drainPollMs = 50
+
+export class Proxy {
+  readonly #parts: ProxyParts
+  readonly #settings: ProxySettings
+  readonly #addresses: Addresses
+  readonly #backends = new Backends()
+  readonly #checks: HealthChecks
+  readonly #listeners: Listeners
+  readonly #openLinks: OpenLinks
+  readonly #refusals: Refusals
+  readonly #stages: Stages
+  #subscription: Disposable | null = null
+  #life: 'running' | 'starting' | 'stopping' = 'starting'
+
+  constructor(parts: ProxyParts, settings: ProxySettings) {
+    this.#parts = parts
+    this.#settings = settings
+    const { clock, drafts, engine, live, log, makeId, network, notes, random } = parts
+    const health = new HealthBook(notes, drafts)
+    this.#addresses = new Addresses(clock, network, notes, drafts, settings.addressCacheMs)
+    this.#checks = new HealthChecks({
+      addresses: this.#addresses, clock, health, network, random, timeoutMs: settings.dialTimeoutMs,
+    })
+    this.#refusals = new Refusals(clock, log, drafts)
+    this.#openLinks = new OpenLinks(clock, log, notes, drafts, settings.progressIntervalMs)
+    this.#listeners = new Listeners(engine, clock, notes, drafts, settings.listen, (entry) => this.#entrance(entry))
+    this.#stages = {
+      appendTimeoutMs: settings.appendTimeoutMs,
+      clock,
+      dialing: {
+        addresses: this.#addresses, backends: this.#backends, clock, dialTimeoutMs: settings.dialTimeoutMs, health, random,
+      },
+      drafts,
+      log,
+      makeId,
+      openLinks: this.#openLinks,
+      refusals: this.#refusals,
+      routing: () => live.routing,
+    }
+  }
+
+  /** Binds the listeners and starts the checks. A bind that fails is on record and in `notReady`, not an error. */
+  async start(): Promise<void> {
+    this.#subscription = this.#parts.live.subscribe('control', () => void this.#configure())
+    await this.#configure()
+    if (this.#life === 'starting') this.#life = 'running'
+  }
+
+  get listeners(): readonly ListenerView[] {
+    return this.#listeners.view()
+  }
+
+  /** Why this node should get no clients now. */
+  notReady(): readonly NotReady[] {
+    if (this.#life === 'starting') return [{ code: 'starting', sentence: 'the node is starting' }]
+    if (this.#life === 'stopping') return [{ code: 'shutting_down', sentence: 'the node is shutting down' }]
+    return this.#listeners
+      .view()
+      .filter(({ state, pool }) => state === 'failed' && pool === null)
+      .map(({ address, code }) => ({
+        code: 'listener_not_bound',
+        sentence: `the shared listener could not be bound to ${address}: ${code ?? 'not tried yet'}`,
+      }))
+  }
+
+  openByBackend(pool: string, backend: string): OpenCount {
+    const open = this.#backends.find(pool, backend)?.open
+    let bytesToBackend = 0
+    let bytesToClient = 0
+    for (const counts of open ?? []) {
+      bytesToBackend += counts.bytesToBackend
+      bytesToClient += counts.bytesToClient
+    }
+    return { connections: open?.size ?? 0, bytesToBackend, bytesToClient }
+  }
+
+  healthOf(pool: string, backend: string): BackendHealthNow {
+    const state = this.#backends.find(pool, backend)
+    return { state: state?.health.state ?? 'new', code: state?.lastCode ?? null }
+  }
+
+  /** Backend slots that are taken: by connections being dialled, waiting for their record, or open. */
+  get leases(): number {
+    let leases = 0
+    for (const backend of this.#backends.all()) leases += backend.leases
+    return leases
+  }
+
+  /** Accepts nobody any more; what is open goes on. */
+  async stopAccepting(): Promise<void> {
+    this.#life = 'stopping'
+    this.#subscription?.[Symbol.dispose]()
+    this.#checks[Symbol.dispose]()
+    await this.#listeners.stop()
+  }
+
+  /** Resolves when every connection has ended by itself, or when `signal` aborts or the time is up. */
+  async drain(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, engine } = this.#parts
+    const untilMs = clock.monotonicMs() + timeoutMs
+    while (engine.links > 0 && clock.monotonicMs() < untilMs && !signal.aborted) await sleep(clock, drainPollMs, signal)
+  }
+
+  /** Ends what is left. Resolves with how many were ended, when every closing record is durable or time is up. */
+  async end(recordsTimeoutMs: number): Promise<{ readonly ended: number; readonly allRecorded: boolean }> {
+    const { clock, engine } = this.#parts
+    const ended = engine.links
+    engine.abortAll({ by: 'proxy', because: 'shutdown', code: null })
+    const untilMs = clock.monotonicMs() + recordsTimeoutMs
+    while (!this.#allRecorded() && clock.monotonicMs() < untilMs) {
+      await this.#refusals.flush()
+      if (!this.#allRecorded()) await sleep(clock, drainPollMs)
+    }
+    await this.#refusals[Symbol.asyncDispose]()
+    this.#openLinks[Symbol.dispose]()
+    await engine[Symbol.asyncDispose]()
+    return { ended, allRecorded: this.#allRecorded() }
+  }
+
+  #allRecorded(): boolean {
+    const { size, owed, lost } = this.#openLinks
+    return size === 0 && owed === 0 && lost === 0 && this.#refusals.settled
+  }
+
+  async #configure(): Promise<void> {
+    const { routing } = this.#parts.live
+    this.#backends.update(routing)
+    this.#checks.update(routing, this.#backends.all())
+    this.#addresses.keepOnly(new Set([...this.#backends.all()].map(({ host }) => host)))
+    await this.#listeners.update(routing)
+  }
+
+  #entrance(entry: Entry): Entrance {
+    return {
+      gate: (client) => {
+        // A peer without an address would be on record as nobody: it is gone, or its packets were made to look so.
+        const reason = client === null ? 'client_gone' : this.#closedBecause()
+        if (reason === null) return true
+        this.#refusals.record({
+          reason, client, listener: entry.listener, afterMs: 0, attempts: [], detail: null, pool: entry.ownPool, serverName: null,
+        })
+        return false
+      },
+      serve: (link) => void serve(link, entry, this.#stages),
+    }
+  }
+
+  /** Why nobody gets in now; null when the next client may. */
+  #closedBecause(): RefusalReason | null {
+    const { engine, log } = this.#parts
+    if (this.#life === 'stopping') return 'shutting_down'
+    if (engine.links >= this.#settings.connectionsMax) return 'connection_limit'
+    if (!log.availability('connections').available) return 'log_unavailable'
+    return engine.peeking >= this.#settings.peeksMax ? 'peek_limit' : null
+  }
+}
