@@ -1,0 +1,77 @@
+import type { Backend, Pool } from '../../projections/routing.ts'
+import type { BackendTraffic, PoolTraffic, Traffic } from '../../projections/traffic.ts'
+import { warningsOf } from '../commands/pool.ts'
+import type { OpenCounters } from '../live/node-view.ts'
+import type { BackendView, PoolSummary, PoolView } from './schemas.ts'
+
+/**
+ * A pool as the API shows it: the configuration from the routing fold, totals from the traffic fold plus the live
+ * counters of open connections, health as this node sees it.
+ */
+
+export interface Statistics {
+  readonly traffic: Traffic
+  readonly open: OpenCounters
+}
+
+export function poolView(pool: Pool, statistics: Statistics): PoolView {
+  const backends = [...pool.backends.values()].map((backend) => backendView(pool.name, backend, statistics))
+  return { ...poolSummary(pool, statistics), backends }
+}
+
+export function poolSummary(pool: Pool, { traffic, open }: Statistics): PoolSummary {
+  const totals: PoolTraffic | undefined = traffic.pools.get(pool.name)
+  let connections = 0
+  let healthy = 0
+  let bytes = (totals?.bytesToBackend ?? 0) + (totals?.bytesToClient ?? 0)
+  for (const id of pool.backends.keys()) {
+    const now = open.openByBackend(pool.name, id)
+    connections += now.connections
+    bytes += now.bytesToBackend + now.bytesToClient
+    if (open.healthOf(pool.name, id).state !== 'down') healthy += 1
+  }
+  const warnings = warningsOf(pool)
+  return {
+    name: pool.name,
+    algorithm: pool.algorithm,
+    ssl_mode: pool.sslMode,
+    health_check_interval: pool.healthCheckIntervalMs,
+    server_names: [...pool.serverNames],
+    listen: pool.listen,
+    default_route: pool.defaultRoute,
+    owner: pool.owner,
+    business_need: pool.businessNeed,
+    managed_by: pool.managedBy,
+    created_at: pool.createdAt,
+    revision: pool.revision,
+    stats: {
+      total_backends: pool.backends.size,
+      healthy_backends: healthy,
+      current_connections: connections,
+      total_bytes_transferred: bytes,
+    },
+    ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
+  }
+}
+
+export function backendView(poolName: string, backend: Backend, { traffic, open }: Statistics): BackendView {
+  const totals: BackendTraffic | undefined = traffic.pools.get(poolName)?.backends.get(backend.id)
+  const now = open.openByBackend(poolName, backend.id)
+  const health = open.healthOf(poolName, backend.id)
+  return {
+    id: backend.id,
+    url: `https://${backend.id}`,
+    host: backend.host,
+    port: backend.port,
+    weight: backend.weight,
+    state: backend.draining ? 'draining' : 'active',
+    health: health.state,
+    health_code: health.code,
+    current_connections: now.connections,
+    total_connections: totals?.opened ?? 0,
+    bytes_to_backend: (totals?.bytesToBackend ?? 0) + now.bytesToBackend,
+    bytes_to_client: (totals?.bytesToClient ?? 0) + now.bytesToClient,
+    dial_failures: totals?.dialFailures ?? 0,
+    added_at: backend.addedAt,
+  }
+}

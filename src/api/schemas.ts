@@ -1,0 +1,119 @@
+import { z } from 'zod'
+import { Algorithm, type Change, HealthCheckInterval, PoolName, Text, Weight } from '../../events/values.ts'
+import { serverNamesPerPoolMax } from '../commands/bounds.ts'
+
+/** The bodies of the API. Unknown fields are errors: a misspelt field that is ignored is a setting that is not made. */
+
+const neverDecrypts =
+  'must be "passthrough": this proxy never decrypts, it forwards the bytes of TLS as they are. For TLS termination ' +
+  'or HTTP rules use another proxy'
+
+const ChangeBody = z
+  .strictObject({
+    approved_by: Text.nullable().default(null),
+    reason: Text.nullable().default(null),
+    requested_by: Text.nullable().default(null),
+    ticket: Text.nullable().default(null),
+  })
+  .meta({ id: 'Change', description: 'Why it is done; goes into the record as given.' })
+
+export const CreatePoolBody = z
+  .strictObject({
+    name: PoolName,
+    algorithm: Algorithm.default('least_connections'),
+    ssl_mode: z.literal('passthrough', { error: neverDecrypts }).default('passthrough'),
+    health_check_interval: HealthCheckInterval.default(10_000),
+    server_names: z
+      .array(z.string().min(1).max(512))
+      .max(serverNamesPerPoolMax)
+      .default([])
+      .meta({ description: 'app.example.com or *.example.com; any case, Unicode allowed.' }),
+    listen: z
+      .union([z.string().min(1).max(100), z.int().min(0).max(65_535)], {
+        error: 'must be "ip:port" or a port, such as "[::]:9443" or 9443',
+      })
+      .nullable()
+      .default(null)
+      .meta({ description: 'An own address for this pool: "[::]:9443", "127.0.0.1:9443", or 9443 for "[::]:9443".' }),
+    default_route: z
+      .boolean()
+      .nullable()
+      .default(null)
+      .meta({ description: 'Takes clients with no or an unknown server name. Left out: decided by auto_default_route.' }),
+    owner: Text.nullable().default(null),
+    business_need: Text.nullable().default(null),
+    change: ChangeBody.optional(),
+  })
+  .meta({ id: 'CreatePool' })
+
+export const AddBackendBody = z
+  .strictObject({
+    url: z.string().min(1).max(2_048).meta({ description: 'https://host[:port], 443 when left out.' }),
+    weight: Weight.default(1),
+    change: ChangeBody.optional(),
+  })
+  .meta({ id: 'AddBackend' })
+
+const count = z.int().min(0)
+
+export const BackendView = z
+  .strictObject({
+    id: z.string(),
+    url: z.string(),
+    host: z.string(),
+    port: z.int(),
+    weight: Weight,
+    state: z.enum(['active', 'draining']),
+    health: z.enum(['new', 'up', 'down']).meta({ description: 'As this node sees it.' }),
+    health_code: z.string().nullable().meta({ description: 'What failed last (errno name or timeout).' }),
+    current_connections: count,
+    total_connections: count,
+    bytes_to_backend: count,
+    bytes_to_client: count,
+    dial_failures: count,
+    added_at: z.string(),
+  })
+  .meta({ id: 'Backend' })
+export type BackendView = z.infer<typeof BackendView>
+
+export const PoolSummary = z
+  .strictObject({
+    name: PoolName,
+    algorithm: Algorithm,
+    ssl_mode: z.literal('passthrough'),
+    health_check_interval: z.int().meta({ description: 'Milliseconds.' }),
+    server_names: z.array(z.string()),
+    listen: z.string().nullable(),
+    default_route: z.boolean(),
+    default_route_reason: z.enum(['automatic', 'requested']).optional(),
+    owner: z.string().nullable(),
+    business_need: z.string().nullable(),
+    managed_by: z.enum(['api', 'file']),
+    created_at: z.string(),
+    revision: z.int().meta({ description: 'The last change of the pool or its backends; its ETag.' }),
+    stats: z.strictObject({
+      total_backends: count,
+      healthy_backends: count.meta({ description: 'Not seen down by this node.' }),
+      current_connections: count,
+      total_bytes_transferred: count.meta({ description: 'Both directions, open connections included.' }),
+    }),
+    warnings: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'PoolSummary' })
+export type PoolSummary = z.infer<typeof PoolSummary>
+
+export const PoolView = z.strictObject({ ...PoolSummary.shape, backends: z.array(BackendView) }).meta({ id: 'Pool' })
+export type PoolView = z.infer<typeof PoolView>
+
+export const PoolParams = z.strictObject({ name: PoolName })
+export const BackendParams = z.strictObject({ name: PoolName, id: z.string().min(1).max(260) })
+
+/** The body's `change`, every field present, keys in code-unit order as records have them. */
+export function changeOf(body: z.infer<typeof ChangeBody> | undefined): Change {
+  return {
+    approved_by: body?.approved_by ?? null,
+    reason: body?.reason ?? null,
+    requested_by: body?.requested_by ?? null,
+    ticket: body?.ticket ?? null,
+  }
+}

@@ -1,0 +1,148 @@
+
+import { systemClock } from '../../src/core/system/clock.ts'
+import { systemRandom } from '../../src/core/system/random.ts'
+import { idMaker } from '../../src/core/ids.ts'
+import type { Clock } from '../../src/core/clock.ts'
+import type { Logger } from '../../src/core/logger.ts'
+import { Desk } from '../../src/commands/desk.ts'
+import type { Rules } from '../../src/commands/decision.ts'
+import { Live } from '../../src/live/live.ts'
+import type { NotReady, OpenCount } from '../../src/live/node-view.ts'
+import { MemoryLog } from '../../src/log/memory.ts'
+import { buildApi } from '../../src/api/app.ts'
+import type { Api } from '../../src/api/context.ts'
+import { readRecord } from '../../events/catalog.ts'
+import type { Stream } from '../../events/define.ts'
+import { expect } from 'vitest'
+
+/** A whole API on a memory log, with the counters and readiness of a node that the test plays. */
+
+export interface Harness extends AsyncDisposable {
+  readonly app: Api
+  readonly log: MemoryLog
+  readonly live: Live
+  readonly desk: Desk
+  readonly open: Map<string, OpenCount>
+  readonly down: Map<string, string>
+  readonly notReady: NotReady[]
+  readonly violations: unknown[]
+  readonly lines: string[]
+  /** Every record of a stream, parsed. */
+  records(stream: Stream): Promise<readonly StoredEvent[]>
+  post(url: string, body: unknown, headers?: Record<string, string>): Promise<Answered>
+  get(url: string, headers?: Record<string, string>): Promise<Answered>
+}
+
+export interface StoredEvent {
+  readonly id: string
+  readonly type: string
+  readonly subject: string
+  readonly revision?: number
+  readonly data: Record<string, unknown>
+}
+
+export interface Answered {
+  readonly status: number
+  readonly headers: Record<string, unknown>
+  readonly body: string
+  // A test looks into answers of every shape; the schemas of the API are what is under test.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly json: any
+}
+
+export const bound = { ip: '127.0.0.1', port: 4000 }
+const ownHost = { host: 'localhost:4000' }
+
+export const rules: Rules = {
+  autoDefaultRoute: true,
+  api: bound,
+  sharedListen: { ip: '::', port: 8443 },
+}
+
+export interface HarnessOptions {
+  readonly clock?: Clock
+  readonly appendTimeoutMs?: number
+  readonly rules?: Rules
+}
+
+export async function harness(options: HarnessOptions = {}): Promise<Harness> {
+  const clock = options.clock ?? systemClock
+  const appendTimeoutMs = options.appendTimeoutMs ?? 5_000
+  const makeId = idMaker(clock, systemRandom)
+  const log = new MemoryLog({ clock, makeId })
+  const live = new Live(log, () => {})
+  await live.replay()
+  live.follow()
+  const desk = new Desk({ live, log, clock, makeId, rules: options.rules ?? rules, appendTimeoutMs })
+  const open = new Map<string, OpenCount>()
+  const down = new Map<string, string>()
+  const notReady: NotReady[] = []
+  const violations: unknown[] = []
+  const lines: string[] = []
+  const app = await buildApi({
+    live, desk, log, clock, makeId, bound, appendTimeoutMs,
+    node: 'memory',
+    logger: collect(lines),
+    life: { notReady: () => notReady },
+    open: {
+      openByBackend: (pool, backend) =>
+        open.get(`${pool} ${backend}`) ?? { connections: 0, bytesToBackend: 0, bytesToClient: 0 },
+      healthOf: (pool, backend) => {
+        const code = down.get(`${pool} ${backend}`) ?? null
+        return code === null ? { state: 'new', code } : { state: 'down', code }
+      },
+    },
+    onViolation: (error) => violations.push(error),
+  })
+  const call = async (method: 'GET' | 'POST', url: string, headers: Record<string, string>, payload?: string) =>
+    answered(await app.inject({ method, url, headers: { ...ownHost, ...headers }, ...(payload === undefined ? {} : { payload }) }))
+  return {
+    app, log, live, desk, open, down, notReady, violations, lines,
+    records: async (stream) => {
+      const found: StoredEvent[] = []
+      for await (const batch of log.read(stream, { after: null, follow: false })) {
+        for (const { bytes } of batch) found.push(storedEvent(Buffer.from(bytes).toString()))
+      }
+      return found
+    },
+    post: (url, body, headers = {}) => call('POST', url, headers, typeof body === 'string' ? body : JSON.stringify(body)),
+    get: (url, headers = {}) => call('GET', url, headers),
+    [Symbol.asyncDispose]: async () => {
+      await app.close()
+      await live.stop()
+      await log.close(1_000)
+    },
+  }
+}
+
+/** Every record that the API causes is one that the catalog knows, in canonical bytes (RFC 8785). */
+function storedEvent(text: string): StoredEvent {
+  const event = JSON.parse(text) as StoredEvent
+  if (!event.type.includes('.imagined.')) {
+    expect(readRecord(text)).toMatchObject({ kind: 'event' })
+    expect(text).toBe(JSON.stringify(event, (_key, value: unknown) => sorted(value)))
+  }
+  return event
+}
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
+}
+
+function answered({ statusCode, headers, body }: { statusCode: number; headers: Record<string, unknown>; body: string }): Answered {
+  let json: unknown = null
+  try {
+    json = JSON.parse(body)
+  } catch {
+    // Not every answer is one JSON text.
+  }
+  return { status: statusCode, headers, body, json }
+}
+
+function collect(lines: string[]): Logger {
+  const take = (sentence: string): void => void lines.push(sentence)
+  return { debug: take, info: take, warn: take, error: take }
+}
+
+
