@@ -24,6 +24,9 @@ export interface FolderOptions extends Names {
   readonly lockWaitMs?: number
 }
 
+/** The part that taking the lock needs. */
+export type LockOptions = Pick<FolderOptions, 'clock' | 'disk' | 'folder' | 'holder' | 'lockWaitMs'>
+
 export const lockWaitMsDefault = 5_000
 
 export interface OpenedFolder {
@@ -59,7 +62,7 @@ export function sourcesOf({ cluster, node, epoch }: Identity): Readonly<Record<S
 
 /** The folder's lock with its holder's name; given back when it goes out of scope, unless handed over. */
 export async function lockFolder(
-  options: Omit<FolderOptions, 'makeId'>,
+  options: LockOptions,
 ): Promise<AsyncDisposable & { handOver(): AsyncDisposable }> {
   const { disk, folder, holder, clock, lockWaitMs = lockWaitMsDefault } = options
   const lock = await takeFolder(disk, folder, lockWaitMs, holder, rfc3339(clock.now()))

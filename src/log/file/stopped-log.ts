@@ -2,13 +2,11 @@ import { streams, type Stream } from '../../../events/define.ts'
 import { Fault } from '../../core/errors.ts'
 import type { EventLog, Position, ReadOptions, StoredRecord } from '../event-log.ts'
 import { positionOf, RecentRecords } from '../recent-records.ts'
-import { readIdentity, type Identity } from './folder.ts'
-import { lockFolder, naming, sourcesOf, streamFolder, type FolderOptions } from './open-folder.ts'
+import { readEndMarker, readIdentity, type Identity } from './folder.ts'
+import { lockFolder, naming, sourcesOf, streamFolder, type LockOptions } from './open-folder.ts'
 import { examineStream } from './recovery.ts'
 import { SegmentList } from './segments.ts'
 import { readStream, type StreamReaderOptions } from './stream-reader.ts'
-
-export type StoppedLogOptions = Omit<FolderOptions, 'makeId'>
 
 /**
  * A log folder that nobody serves, opened for reading by a command line: it holds the folder's lock until disposed,
@@ -20,7 +18,7 @@ export class StoppedLog implements Pick<EventLog, 'read' | 'head'>, AsyncDisposa
   readonly #streams: Readonly<Record<Stream, StreamReaderOptions>>
 
   /** Throws as `FileLog.open`, and `no_log_here` where no log was ever kept. */
-  static open(options: StoppedLogOptions): Promise<StoppedLog> {
+  static open(options: LockOptions): Promise<StoppedLog> {
     const { disk, folder } = options
     return naming(folder, async () => {
       const identity = await readIdentity(disk, folder)
@@ -31,8 +29,9 @@ export class StoppedLog implements Pick<EventLog, 'read' | 'head'>, AsyncDisposa
       }
       await using lock = await lockFolder(options)
       const sources = sourcesOf(identity)
+      const endedInOrder = (await readEndMarker(disk, folder)) !== null
       const reading = {} as Record<Stream, StreamReaderOptions>
-      for (const stream of streams) reading[stream] = await examined(options, stream, sources[stream])
+      for (const stream of streams) reading[stream] = await examined(options, stream, sources[stream], endedInOrder)
       return new StoppedLog(identity, reading, lock.handOver())
     })
   }
@@ -59,11 +58,16 @@ export class StoppedLog implements Pick<EventLog, 'read' | 'head'>, AsyncDisposa
   }
 }
 
-async function examined(options: StoppedLogOptions, stream: Stream, source: string): Promise<StreamReaderOptions> {
+async function examined(
+  options: LockOptions,
+  stream: Stream,
+  source: string,
+  endedInOrder: boolean,
+): Promise<StreamReaderOptions> {
   const { disk, folder } = options
   const at = streamFolder(folder, stream)
-  // As after a crash: an unfinished end is no damage, whoever starts the node next cuts it off.
-  const found = await examineStream({ disk, stream, source, folder: at, endedInOrder: false })
+  // After a crash an unfinished end is no damage: whoever starts the node next cuts it off.
+  const found = await examineStream({ disk, stream, source, folder: at, endedInOrder })
   return {
     disk,
     source,
