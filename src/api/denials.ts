@@ -1,8 +1,9 @@
 import { AccessDenied } from '../../events/access.ts'
+import type { Draft } from '../../events/envelope.ts'
 import type { Actor, Origin } from '../../events/values.ts'
 import type { Timer } from '../core/clock.ts'
 import type { Denial } from './browser-guard.ts'
-import type { Note, OperationsNotes } from './operations-notes.ts'
+import type { OperationsNotes } from './operations-notes.ts'
 
 /**
  * Puts calls that were turned away on record, at most one record a second for each reason and address, so that a
@@ -67,15 +68,15 @@ export class Denials implements AsyncDisposable {
 
   async #write(): Promise<void> {
     const calls = [...this.#pending.values()]
-    const [first, ...more] = calls.map(noteOf)
+    const [first, ...more] = calls.map((call) => this.#draftOf(call))
     if (first === undefined) return
     this.#pending = new Map()
     const written = await this.#notes.write(first, ...more)
     if (!written) for (const call of calls) this.#add(call, call.count)
   }
-}
 
-function noteOf({ actor, because, count, method, origin, path, status }: DeniedCall & { count: number }): Note {
-  const data = { actor, because, count, method, origin, path: path.slice(0, pathMax), status }
-  return { type: AccessDenied.type, subject: 'api', data }
+  #draftOf({ actor, because, count, method, origin, path, status }: DeniedCall & { count: number }): Draft {
+    const data = { actor, because, count, method, origin, path: path.slice(0, pathMax), status }
+    return this.#notes.drafts.make(AccessDenied, 'api', data)
+  }
 }

@@ -198,7 +198,7 @@ async function note(
   records: number,
 ): Promise<void> {
   const data = { actor, follow, origin, outcome, records, stream }
-  const written = await notes.write({ type: LogRead.type, subject: `log/${stream}`, data })
+  const written = await notes.write(notes.drafts.make(LogRead, `log/${stream}`, data))
   // Whoever looks into why the log is down has to be able to read it, so a read is not refused for want of a record.
   if (!written) logger.warn('a read of audit data is not on record: the log takes no records', data)
 }

@@ -1,7 +1,8 @@
 import type { Draft } from '../../events/envelope.ts'
-import { rfc3339, type Clock } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
+import { Drafts } from '../log/drafts.ts'
 import { NotWritten, Unsettled, type EventLog } from '../log/event-log.ts'
 
 /** Writes what the API has to say about itself into the operations stream, as the node. */
@@ -16,26 +17,21 @@ export interface NotesOptions {
   readonly appendTimeoutMs: number
 }
 
-export interface Note {
-  readonly type: string
-  readonly subject: string
-  readonly data: object
-}
-
 export class OperationsNotes {
   readonly #options: NotesOptions
+  /** Makes what `write` takes. */
+  readonly drafts: Drafts
 
   constructor(options: NotesOptions) {
     this.#options = options
+    this.drafts = new Drafts(options.clock, options.makeId, options.node)
   }
 
   /** All or none. True: they are on record, or will be. False: never, and the caller may keep them for later. */
-  async write(first: Note, ...more: Note[]): Promise<boolean> {
-    const { log, clock, makeId, node, appendTimeoutMs } = this.#options
-    const time = rfc3339(clock.now())
-    const draftOf = (note: Note): Draft => ({ ...note, id: makeId(), time, partitionkey: node })
+  async write(first: Draft, ...more: Draft[]): Promise<boolean> {
+    const { log, appendTimeoutMs } = this.#options
     try {
-      await log.append('operations', [draftOf(first), ...more.map(draftOf)], { purpose: 'admission', timeoutMs: appendTimeoutMs })
+      await log.append('operations', [first, ...more], { purpose: 'admission', timeoutMs: appendTimeoutMs })
       return true
     } catch (error) {
       if (error instanceof Unsettled) return true

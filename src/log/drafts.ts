@@ -10,7 +10,7 @@ export class Drafts {
   readonly #makeId: MakeId
   readonly #partitionKey: string
 
-  /** `partitionKey`: the node's name; a control change is keyed by the cluster's instead. */
+  /** `partitionKey`: the node's name; control changes have one key for all nodes and are drafted by their deciders. */
   constructor(clock: Clock, makeId: MakeId, partitionKey: string) {
     this.#clock = clock
     this.#makeId = makeId
