@@ -227,7 +227,6 @@ export const ConnectionRefused = defineEvent({
 export const connectionEvents = [ConnectionOpened, ConnectionProgress, ConnectionClosed, ConnectionRefused] as const
 export type ConnectionEvent = EventOf<(typeof connectionEvents)[number]>
 export type ConnectionOpenedData = z.infer<typeof ConnectionOpened.data>
-export type ConnectionProgressData = z.infer<typeof ConnectionProgress.data>
 export type ConnectionClosedData = z.infer<typeof ConnectionClosed.data>
 export type ConnectionRefusedData = z.infer<typeof ConnectionRefused.data>
 export type RefusalReason = (typeof refusalReasons)[number]

@@ -90,7 +90,7 @@ export async function startNode(settings: Settings, logger: Logger): Promise<Run
   return {
     api: api.address,
     listen,
-    stop: (hurry) => stopNode({ drafts, log, live, proxy, settings, started, stopApi: async () => api[Symbol.asyncDispose]() }, hurry),
+    stop: (hurry) => stopNode({ drafts, log, proxy, settings, started, stopApi: async () => api[Symbol.asyncDispose]() }, hurry),
   }
 }
 
@@ -222,7 +222,6 @@ function sharedAddress(proxy: Proxy): string {
 }
 
 interface StopParts extends LogParts {
-  readonly live: Live
   readonly proxy: Proxy
   readonly settings: Settings
   readonly started: AsyncDisposableStack

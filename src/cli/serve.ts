@@ -3,7 +3,7 @@ import { readSettings, settingFlag, settingKeys, settingTable, settingVariable, 
 import { systemClock } from '../core/system/clock.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { exitCodes } from './exit-codes.ts'
-import { startNode, type RunningNode } from './node.ts'
+import { startNode } from './node.ts'
 import { version } from './version.ts'
 
 /** The verb `serve`: runs one node until a signal ends it. */
@@ -36,14 +36,12 @@ async function run(flags: FlagTexts): Promise<number> {
   logger.info('ready', { api: node.api, listen: node.listen, version })
   const signal = await stopping.first
   logger.info(`${signal}: no new clients; open connections may end for up to ${settings.drainTimeoutMs} ms, a second signal ends them now`)
-  return (await stop(node, stopping.hurry)) ? exitCodes.done : exitCodes.failed
-
-  async function stop(running: RunningNode, hurry: AbortSignal): Promise<boolean> {
-    const recorded = await running.stop(hurry)
-    if (recorded) logger.info('stopped; everything is on record')
-    else logger.error('stopped while the log could not be written: the next start closes on record what was open')
-    return recorded
+  if (await node.stop(stopping.hurry)) {
+    logger.info('stopped; everything is on record')
+    return exitCodes.done
   }
+  logger.error('stopped while the log could not be written: the next start closes on record what was open')
+  return exitCodes.failed
 }
 
 /** The first signal asks for an orderly end, the second one for no more waiting. */
