@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { changeAudit, defineEvent, type EventOf } from './define.ts'
 import {
-  Actor, BackendId, Change, Host, IdempotencyKey, Origin, PoolName, Port, Weight, exampleActor, exampleChange,
-  exampleOrigin,
+  Actor, BackendId, Change, Declaration, Force, Host, Idempotency, Origin, PoolName, Port, Weight, exampleActor,
+  exampleChange, exampleOrigin,
 } from './values.ts'
 
 /** Changes of the backends of a pool. */
@@ -11,7 +11,7 @@ const example = {
   actor: exampleActor,
   change: exampleChange,
   id: 'backend1.internal:8443',
-  idempotency_key: null,
+  idempotency: null,
   origin: exampleOrigin,
   pool: 'secure-app',
 }
@@ -20,10 +20,29 @@ const plain = z.strictObject({
   actor: Actor,
   change: Change,
   id: BackendId,
-  idempotency_key: IdempotencyKey,
+  idempotency: Idempotency,
   origin: Origin,
   pool: PoolName,
 })
+/** A backend that leaves. */
+const leaving = z.strictObject({
+  actor: Actor,
+  change: Change,
+  force: Force,
+  id: BackendId,
+  idempotency: Idempotency,
+  origin: Origin,
+  pool: PoolName,
+})
+const leavingExample = {
+  actor: exampleActor,
+  change: exampleChange,
+  force: false,
+  id: example.id,
+  idempotency: null,
+  origin: exampleOrigin,
+  pool: example.pool,
+}
 
 export const BackendAdded = defineEvent({
   type: 'dev.waybill.backend.added.v1',
@@ -35,9 +54,10 @@ export const BackendAdded = defineEvent({
   data: z.strictObject({
     actor: Actor,
     change: Change,
+    declaration: Declaration,
     host: Host.meta({ description: 'Host name or IP literal, as configured.' }),
     id: BackendId,
-    idempotency_key: IdempotencyKey,
+    idempotency: Idempotency,
     origin: Origin,
     pool: PoolName,
     port: Port,
@@ -47,9 +67,10 @@ export const BackendAdded = defineEvent({
     {
       actor: exampleActor,
       change: exampleChange,
+      declaration: null,
       host: 'backend1.internal',
       id: 'backend1.internal:8443',
-      idempotency_key: null,
+      idempotency: null,
       origin: exampleOrigin,
       pool: 'secure-app',
       port: 8443,
@@ -62,30 +83,30 @@ export const BackendChanged = defineEvent({
   type: 'dev.waybill.backend.changed.v1',
   stream: 'control',
   changes: true,
-  summary: 'The weight of a backend was changed.',
+  summary: 'Settings of a backend were changed; only the fields in `set` are different from here on.',
   subject: 'backends/<pool>/<id>',
   audit: changeAudit,
   data: z.strictObject({
     actor: Actor,
     change: Change,
     id: BackendId,
-    idempotency_key: IdempotencyKey,
+    idempotency: Idempotency,
     origin: Origin,
     pool: PoolName,
-    weight: Weight,
+    set: z.strictObject({ declaration: Declaration.optional(), weight: Weight.optional() }),
   }),
-  examples: [{ ...example, weight: 10 }],
+  examples: [{ ...example, set: { weight: 10 } }],
 })
 
 export const BackendDrained = defineEvent({
   type: 'dev.waybill.backend.drained.v1',
   stream: 'control',
   changes: true,
-  summary: 'A backend takes no new connections; open ones go on.',
+  summary: 'A backend takes no new connections; open ones go on, or are ended when forced.',
   subject: 'backends/<pool>/<id>',
   audit: changeAudit,
-  data: plain,
-  examples: [example],
+  data: leaving,
+  examples: [leavingExample],
 })
 
 export const BackendResumed = defineEvent({
@@ -103,13 +124,17 @@ export const BackendRemoved = defineEvent({
   type: 'dev.waybill.backend.removed.v1',
   stream: 'control',
   changes: true,
-  summary: 'A backend left its pool; connections that are open go on.',
+  summary: 'A backend left its pool; open connections go on, or are ended when forced.',
   subject: 'backends/<pool>/<id>',
   audit: changeAudit,
-  data: plain,
-  examples: [example],
+  data: leaving,
+  examples: [leavingExample],
 })
 
 export const backendEvents = [BackendAdded, BackendChanged, BackendDrained, BackendResumed, BackendRemoved] as const
 export type BackendEvent = EventOf<(typeof backendEvents)[number]>
 export type BackendAddedData = z.infer<typeof BackendAdded.data>
+export type BackendChangedData = z.infer<typeof BackendChanged.data>
+export type BackendDrainedData = z.infer<typeof BackendDrained.data>
+export type BackendResumedData = z.infer<typeof BackendResumed.data>
+export type BackendRemovedData = z.infer<typeof BackendRemoved.data>

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { accessEvents, type AccessEvent } from './access.ts'
 import { backendEvents, type BackendEvent } from './backend.ts'
+import { configEvents, type ConfigEvent } from './config.ts'
 import { connectionEvents, type ConnectionEvent } from './connection.ts'
 import type { EventDefinition, RecordedEvent } from './define.ts'
 import { recordSchema, recordText } from './envelope.ts'
@@ -15,6 +16,7 @@ import { poolEvents, type PoolEvent } from './pool.ts'
 export type WaybillEvent =
   | AccessEvent
   | BackendEvent
+  | ConfigEvent
   | ConnectionEvent
   | HealthEvent
   | ListenerEvent
@@ -25,6 +27,7 @@ export type WaybillEvent =
 export const families = {
   access: accessEvents,
   backend: backendEvents,
+  config: configEvents,
   connection: connectionEvents,
   health: healthEvents,
   listener: listenerEvents,

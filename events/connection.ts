@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineEvent, type AuditElements, type EventOf } from './define.ts'
 import {
-  BackendId, ConnectionId, Count, Endpoint, FailureCode, Ip, ListenerName, Milliseconds, PoolName,
+  Actor, BackendId, ConnectionId, Count, Endpoint, FailureCode, Ip, ListenerName, Milliseconds, PoolName,
   RoutedServerName, ServerName,
 } from './values.ts'
 
@@ -107,8 +107,18 @@ export const ConnectionProgress = defineEvent({
 export const closeParties = ['backend', 'client', 'operator', 'proxy'] as const
 export const closePhases = ['half_closed', 'record', 'relay', 'unknown'] as const
 export const closeReasons = [
-  'audit_timeout', 'finished', 'half_close_timeout', 'idle_timeout', 'network_error', 'node_lost', 'reset', 'shutdown',
+  'audit_timeout', 'drain_forced', 'drain_timeout', 'finished', 'half_close_timeout', 'idle_timeout', 'network_error', 'node_lost',
+  'operator_ended', 'reset', 'shutdown',
 ] as const
+
+/** An actor in characters of one byte each, so that a closing record keeps to the size that the reserve is measured by. */
+const ClosingActor = z.strictObject({ ...Actor.shape, id: z.string().regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$/) })
+
+/** What a closing record says of an actor: other characters percent-encoded as UTF-8, cut to its maximum. */
+export function closingActor(actor: Actor): z.infer<typeof ClosingActor> {
+  const plain = actor.id.toWellFormed().replaceAll(/[^\x20\x21\x23\x24\x26-\x5b\x5d-\x7e]/gu, (character) => encodeURIComponent(character))
+  return { authn: actor.authn, id: plain.slice(0, 200), type: actor.type }
+}
 
 export const ConnectionClosed = defineEvent({
   type: 'dev.waybill.connection.closed.v1',
@@ -126,6 +136,9 @@ export const ConnectionClosed = defineEvent({
     bytes_to_client: Count,
     client: Client,
     close: z.strictObject({
+      actor: ClosingActor.nullable().meta({
+        description: 'Who ended it, when `by` is operator. What does not print in ASCII is percent-encoded.',
+      }),
       because: z.enum(closeReasons),
       by: z.enum(closeParties).meta({ description: 'Whose doing it was; for finished, who ended first.' }),
       code: FailureCode.nullable().meta({ description: 'errno name of the socket that broke.' }),
@@ -160,7 +173,7 @@ export const ConnectionClosed = defineEvent({
       bytes_to_backend: 1_204,
       bytes_to_client: 88_112,
       client: { ip: '203.0.113.7', port: 51_812 },
-      close: { because: 'finished', by: 'client', code: null, phase: 'half_closed' },
+      close: { actor: null, because: 'finished', by: 'client', code: null, phase: 'half_closed' },
       connection_id: '0198c0de-0000-7000-8000-000000000001',
       listener: 'shared',
       pool: 'payments',

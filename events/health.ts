@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineEvent, nodeAudit, type EventOf } from './define.ts'
-import { BackendId, Count, FailureCode, Host, Ip, PoolName } from './values.ts'
+import { BackendId, Count, FailureCode, Host, Ip, PoolName, Revision, Time } from './values.ts'
 
 /** How a node sees the backends: its own view, by which it routes. */
 
@@ -49,5 +49,35 @@ export const HealthAddressesChanged = defineEvent({
   examples: [{ after: ['10.0.4.12'], before: ['10.0.4.11'], host: 'backend1.internal', truncated: false }],
 })
 
-export const healthEvents = [HealthChanged, HealthAddressesChanged] as const
+export const HealthDrainCompleted = defineEvent({
+  type: 'dev.waybill.health.drain_completed.v1',
+  stream: 'operations',
+  summary: 'The last open connection of a draining or removed backend on this node is over.',
+  subject: 'backends/<pool>/<backend>',
+  audit: nodeAudit({ at: 'data.because' }),
+  data: z.strictObject({
+    backend: BackendId,
+    because: z.enum(['drain_timeout', 'finished', 'forced']).meta({
+      description: 'finished: all ended by themselves. Otherwise the rest was ended by the timeout or by force.',
+    }),
+    connections_at_start: Count.meta({ description: 'Open on this node when the drain began.' }),
+    connections_ended: Count.meta({ description: 'Of these, ended by the timeout or by force.' }),
+    pool: PoolName,
+    revision: Revision.meta({ description: 'The change that began the drain.' }),
+    since: Time.meta({ description: 'When the drain began.' }),
+  }),
+  examples: [
+    {
+      backend: 'backend1.internal:8443',
+      because: 'finished',
+      connections_at_start: 12,
+      connections_ended: 0,
+      pool: 'secure-app',
+      revision: 18,
+      since: '2026-11-24T08:00:00.000Z',
+    },
+  ],
+})
+
+export const healthEvents = [HealthChanged, HealthAddressesChanged, HealthDrainCompleted] as const
 export type HealthEvent = EventOf<(typeof healthEvents)[number]>

@@ -4,6 +4,11 @@ import { Count, text } from './values.ts'
 
 /** The lives of a node's process: started, stopped, lost. */
 
+/** Settings are no secrets. */
+const SettingInForce = z
+  .strictObject({ name: z.string().regex(/^[a-z_]{1,40}$/), value: text(4_096) })
+  .meta({ description: 'A setting as the process runs by it, wherever it was set.' })
+
 export const NodeStarted = defineEvent({
   type: 'dev.waybill.node.started.v1',
   stream: 'operations',
@@ -14,6 +19,7 @@ export const NodeStarted = defineEvent({
     connections_max: Count.meta({ description: 'Client connections at once, from the descriptor limit.' }),
     descriptors_max: Count,
     process: z.int().min(1).meta({ description: 'Process id on its machine.' }),
+    settings: z.array(SettingInForce).max(64),
     versions: z.strictObject({ node: text(60), openssl: text(60), waybill: text(60) }),
   }),
   examples: [
@@ -21,6 +27,7 @@ export const NodeStarted = defineEvent({
       connections_max: 9_872,
       descriptors_max: 20_000,
       process: 4_711,
+      settings: [{ name: 'listen', value: '[::]:8443' }],
       versions: { node: '26.10.0', openssl: '3.5.4', waybill: '0.1.0' },
     },
   ],

@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { changeAudit, defineEvent, type EventOf } from './define.ts'
 import {
-  Actor, Algorithm, BackendId, Change, HealthCheckInterval, Host, IdempotencyKey, ListenAddress, Origin, PoolName, Port,
-  ServerNamePattern, Text, Weight, exampleActor, exampleChange, exampleOrigin,
+  Actor, Algorithm, BackendId, Change, Declaration, DrainTimeout, Force, HealthCheckInterval, Host, Idempotency, ListenAddress,
+  Origin, PoolName, Port, ServerNamePattern, Text, Weight, exampleActor, exampleChange, exampleOrigin,
 } from './values.ts'
 
 /** Changes of pools: a named set of backends, and what leads to it. */
 
 const InlineBackend = z.strictObject({
+  declaration: Declaration,
   host: Host,
   id: BackendId,
   port: Port,
@@ -30,15 +31,16 @@ export const PoolCreated = defineEvent({
     backends: z.array(InlineBackend).max(256),
     business_need: Text.nullable(),
     change: Change,
+    declaration: Declaration,
     default_route: z.boolean().meta({ description: 'Clients with no or an unknown server name come here.' }),
     default_route_reason: z
       .enum(['automatic', 'requested'])
       .nullable()
       .meta({ description: 'Automatic: the pool had neither server_names nor listen and nothing was the default.' }),
+    drain_timeout: DrainTimeout,
     health_check_interval: HealthCheckInterval,
-    idempotency_key: IdempotencyKey,
+    idempotency: Idempotency,
     listen: Listen,
-    managed_by: z.enum(['api', 'file']),
     name: PoolName,
     origin: Origin,
     owner: Text.nullable(),
@@ -49,15 +51,16 @@ export const PoolCreated = defineEvent({
     {
       actor: exampleActor,
       algorithm: 'least_connections',
-      backends: [{ host: 'backend1.internal', id: 'backend1.internal:8443', port: 8443, weight: 1 }],
+      backends: [{ declaration: null, host: 'backend1.internal', id: 'backend1.internal:8443', port: 8443, weight: 1 }],
       business_need: 'card payments',
       change: exampleChange,
+      declaration: null,
       default_route: true,
       default_route_reason: 'automatic',
+      drain_timeout: null,
       health_check_interval: 10_000,
-      idempotency_key: null,
+      idempotency: null,
       listen: null,
-      managed_by: 'api',
       name: 'secure-app',
       origin: exampleOrigin,
       owner: 'payments team',
@@ -77,13 +80,15 @@ export const PoolChanged = defineEvent({
   data: z.strictObject({
     actor: Actor,
     change: Change,
-    idempotency_key: IdempotencyKey,
+    idempotency: Idempotency,
     name: PoolName,
     origin: Origin,
     set: z.strictObject({
       algorithm: Algorithm.optional(),
       business_need: Text.nullable().optional(),
+      declaration: Declaration.optional(),
       default_route: z.boolean().optional(),
+      drain_timeout: DrainTimeout.optional(),
       health_check_interval: HealthCheckInterval.optional(),
       listen: Listen.optional(),
       owner: Text.nullable().optional(),
@@ -94,7 +99,7 @@ export const PoolChanged = defineEvent({
     {
       actor: exampleActor,
       change: exampleChange,
-      idempotency_key: null,
+      idempotency: null,
       name: 'secure-app',
       origin: exampleOrigin,
       set: { algorithm: 'round_robin', server_names: ['pay.example.com', '*.pay.example.com'] },
@@ -106,21 +111,31 @@ export const PoolRemoved = defineEvent({
   type: 'dev.waybill.pool.removed.v1',
   stream: 'control',
   changes: true,
-  summary: 'A pool and its backends are gone; connections that are open go on.',
+  summary: 'A pool and its backends are gone; open connections go on, or are ended when forced.',
   subject: 'pools/<name>',
   audit: changeAudit,
   data: z.strictObject({
     actor: Actor,
     change: Change,
-    idempotency_key: IdempotencyKey,
+    force: Force,
+    idempotency: Idempotency,
     name: PoolName,
     origin: Origin,
   }),
   examples: [
-    { actor: exampleActor, change: exampleChange, idempotency_key: null, name: 'secure-app', origin: exampleOrigin },
+    {
+      actor: exampleActor,
+      change: exampleChange,
+      force: false,
+      idempotency: null,
+      name: 'secure-app',
+      origin: exampleOrigin,
+    },
   ],
 })
 
 export const poolEvents = [PoolCreated, PoolChanged, PoolRemoved] as const
 export type PoolEvent = EventOf<(typeof poolEvents)[number]>
 export type PoolCreatedData = z.infer<typeof PoolCreated.data>
+export type PoolChangedData = z.infer<typeof PoolChanged.data>
+export type PoolRemovedData = z.infer<typeof PoolRemoved.data>

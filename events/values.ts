@@ -40,7 +40,13 @@ export function text(lengthMax: number) {
 }
 /** Free text from a person. */
 export const Text = text(500)
-export const IdempotencyKey = text(200).nullable().meta({ description: 'The Idempotency-Key of the request.' })
+/** What makes a repeat recognisable: the key, and the digest of the request, so that another request is not taken for it. */
+export const Idempotency = z
+  .strictObject({
+    digest: z.string().regex(/^[A-Za-z0-9+/]{43}=$/).meta({ description: 'SHA-256 of method, path, query and body.' }),
+    key: text(200).meta({ description: 'The Idempotency-Key of the request.' }),
+  })
+  .nullable()
 /** Host name or IP literal without brackets. */
 export const Host = z.string().regex(/^[a-z0-9_.:-]{1,253}$/)
 /** `ip:port`, brackets around IPv6. */
@@ -57,6 +63,29 @@ export const ServerNamePattern = z
     /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/,
     'must be a host name such as app.example.com or *.example.com',
   )
+
+/** Milliseconds that open connections of a leaving backend may go on; null: as long as they like. */
+export const DrainTimeout = z
+  .int()
+  .min(0)
+  .max(604_800_000)
+  .nullable()
+  .meta({ description: 'Milliseconds that open connections of a leaving backend may go on; null: without limit.' })
+/** Whether the open connections are ended at once instead of going on. */
+export const Force = z.boolean().meta({ description: 'True: open connections are ended at once, on every node.' })
+/** Path of a declaration file, as it was given. */
+export const DeclarationFile = text(1_000)
+/** Where an object is declared. Null: nowhere, it was made through the API. */
+export const Declaration = z
+  .strictObject({
+    fields: z
+      .array(z.string().regex(/^[a-z_]{1,40}$/))
+      .max(32)
+      .meta({ description: 'Fields that the file sets; only the file may change them.' }),
+    file: DeclarationFile,
+  })
+  .nullable()
+  .meta({ description: 'The declaration file that owns the object; null when it was made through the API.' })
 
 /** Who did it, as authenticated. */
 export const Actor = z.strictObject({
@@ -81,6 +110,8 @@ export const Change = z.strictObject({
 export type Actor = z.infer<typeof Actor>
 export type Origin = z.infer<typeof Origin>
 export type Change = z.infer<typeof Change>
+export type Declaration = z.infer<typeof Declaration>
+export type Idempotency = z.infer<typeof Idempotency>
 export type Endpoint = z.infer<typeof Endpoint>
 export type Algorithm = z.infer<typeof Algorithm>
 

@@ -16,7 +16,7 @@ import { draftOf, exampleEpoch, exampleRun, subjectOf } from '../support/records
 
 const clusterNameMax = 63
 const nodeNameMax = 200
-/** A closing record keeps to its 2 KiB, by which the reserve is measured, up to this length of a node's name. */
+/** A closing record keeps to its limit, by which the reserve is measured, up to this length of a node's name. */
 const nodeNameMaxOfClosing = 100
 
 const ip = 'ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255'
@@ -61,7 +61,7 @@ const closed = {
   bytes_to_backend: count,
   bytes_to_client: count,
   client: endpoint,
-  close: { because: longest(closeReasons), by: longest(closeParties), code, phase: longest(closePhases) },
+  close: { actor: { authn: 'none', id: 'a'.repeat(200), type: 'local' }, because: longest(closeReasons), by: longest(closeParties), code, phase: longest(closePhases) },
   connection_id: uuid,
   listener,
   pool,

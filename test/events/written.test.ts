@@ -1,22 +1,28 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ConnectionOpened, ConnectionRefused } from '../../events/connection.ts'
+import { definitions } from '../../events/catalog.ts'
+import { ConfigApplied } from '../../events/config.ts'
+import { closingActor, ConnectionClosed, ConnectionOpened, ConnectionRefused } from '../../events/connection.ts'
 import { encodeDraft, placeDraft, type Draft } from '../../events/envelope.ts'
 import { zeroHash } from '../../events/chain.ts'
 import { PoolCreated } from '../../events/pool.ts'
+import type { Declaration } from '../../events/values.ts'
 import { fold } from '../../projections/projection.ts'
 import { openConnections } from '../../projections/open-connections.ts'
 import { routing } from '../../projections/routing.ts'
 import { runs } from '../../projections/runs.ts'
-import { decideAddBackend } from '../../src/commands/backend.ts'
+import { decideAddBackend, decideDrainBackend } from '../../src/commands/backend.ts'
 import type { Request, Rules, Stamp } from '../../src/commands/decision.ts'
-import { decideCreatePool } from '../../src/commands/pool.ts'
+import { decideCreatePool } from '../../src/commands/create-pool.ts'
 import { Drafts } from '../../src/log/drafts.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 import { printable } from '../../src/proxy/hello/bytes.ts'
 import { readServerName } from '../../src/proxy/hello/server-name.ts'
 import { closeLeftOpen } from '../../src/proxy/recover.ts'
 import { clientNetwork } from '../../src/proxy/refusals.ts'
+import { anyCommand } from '../commands/any-command.ts'
+import { given, recorded as recordedIn } from '../commands/decide.ts'
+import { inline, named } from '../commands/wishes.ts'
 import { canonicalJson } from '../support/canonical.ts'
 import { readAll, textOf } from '../support/drafts.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -40,11 +46,12 @@ describe('changes that deciders decide', () => {
     actor: fc.constant({ authn: 'none' as const, id: 'loopback', type: 'local' as const }),
     change: fc.record({ approved_by: text, reason: text, requested_by: text, ticket: text }),
     origin: fc.constantFrom({ ip: '127.0.0.1', port: 50_112, via: 'api' as const }, { ip: null, port: null, via: 'socket' as const }),
-    idempotencyKey: text,
+    file: fc.constant(null),
+    idempotency: fc.option(fc.record({ digest: fc.constant('x'.repeat(43) + '='), key: text.map((key) => key ?? 'key') })),
     ifMatch: fc.constant(null),
   })
-  const stamp: Stamp = { id: exampleRun, time: '2026-11-24T08:00:00.000Z' }
-  const rules: Rules = { autoDefaultRoute: true, api: { ip: '127.0.0.1', port: 4000 }, sharedListen: { ip: '::', port: 8443 } }
+  const stamp: Stamp = { recordId: exampleRun, time: '2026-11-24T08:00:00.000Z' }
+  const rules: Rules = { autoDefaultRoute: true, api: { ip: '127.0.0.1', port: 4000 }, ops: null, sharedListen: { ip: '::', port: 8443 } }
   const host = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6().map((ip) => `[${ip}]`), fc.constantFrom('bücher.example', 'EXAMPLE.com', `${'a'.repeat(63)}.example`))
 
   function textOfChange(record: Omit<Draft, 'basis' | 'revision'>): string {
@@ -55,11 +62,16 @@ describe('changes that deciders decide', () => {
     const pool = fc.record({
       name: fc.stringMatching(/^[a-z0-9-]{1,63}$/),
       algorithm: fc.constantFrom('least_connections' as const, 'random' as const, 'round_robin' as const),
+      backends: fc.array(
+        fc.record({ declaration: fc.constant(null), url: host.map((name) => `https://${name}`), weight: fc.integer({ min: 1, max: 256 }) }),
+        { maxLength: 2 },
+      ),
       businessNeed: text,
+      declaration: fc.option(fc.constant<NonNullable<Declaration>>({ fields: ['algorithm', 'name'], file: '/etc/waybill/waybill.yaml' })),
       defaultRoute: fc.option(fc.boolean()),
+      drainTimeoutMs: fc.option(fc.integer({ min: 0, max: 604_800_000 })),
       healthCheckIntervalMs: fc.integer({ min: 100, max: 3_600_000 }),
       listen: fc.oneof(fc.constant(null), fc.integer({ min: 1, max: 65_535 }), fc.ipV6().map((ip) => `[${ip}]:9443`), fc.ipV4().map((ip) => `${ip}:1`)),
-      managedBy: fc.constant('api' as const),
       owner: text,
       serverNames: fc.array(fc.oneof(host, fc.domain().map((name) => `*.${name}`)), { maxLength: 3 }),
     })
@@ -80,6 +92,7 @@ describe('changes that deciders decide', () => {
     const control = new RecordChain('control')
     const state = fold(routing, [recorded(control.make(PoolCreated, PoolCreated.examples[0]))])
     const backend = fc.record({
+      declaration: fc.constant(null),
       pool: fc.constant('secure-app'),
       url: fc.tuple(host, fc.option(fc.integer({ min: 1, max: 65_535 }))).map(([name, port]) => `https://${name}${port === null ? '' : `:${port}`}`),
       weight: fc.integer({ min: 1, max: 256 }),
@@ -87,13 +100,35 @@ describe('changes that deciders decide', () => {
     let decided = 0
     fc.assert(
       fc.property(request, backend, (asked, wanted) => {
-        const decision = decideAddBackend(state, { ...asked, ...wanted, ...stamp }, rules)
+        const decision = decideAddBackend(state, { ...asked, ...wanted, ...stamp })
         if (!('record' in decision)) return
         decided += 1
         expectReadable(textOfChange(decision.record))
       }),
     )
     expect(decided).toBeGreaterThan(40)
+  })
+
+  test('commands of every kind, after any history', () => {
+    const decided = new Map<string, number>()
+    fc.assert(
+      fc.property(fc.array(anyCommand, { minLength: 10, maxLength: 30 }), (history) => {
+        let before = given()
+          .and(decideCreatePool, named('a', { backends: [inline('one'), inline('two:8443')] }))
+          .and(decideDrainBackend, { pool: 'a', id: 'one:443', force: false })
+        for (const { decide, command } of history) {
+          // Throws when what was decided is no record or is not canonical.
+          const decision = before.when(decide, command)
+          if (!('record' in decision)) continue
+          expectReadable(textOfChange(decision.record))
+          decided.set(decision.record.type, (decided.get(decision.record.type) ?? 0) + 1)
+          before = given(recordedIn(before.state, decision.record))
+        }
+      }),
+      { numRuns: 100 },
+    )
+    const types = definitions.filter(({ changes, type }) => changes && type !== ConfigApplied.type).map(({ type }) => type)
+    expect([...decided.keys()].toSorted()).toEqual(types.toSorted())
   })
 })
 
@@ -118,6 +153,19 @@ describe('what clients get into records', () => {
     const longest = Buffer.from(`${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(61)}.`)
     expect(readServerName(longest, 0, longest.length)).toMatchObject({ kind: 'name' })
     expect(opened.server_name.safeParse(longest.toString()).success).toBe(true)
+  })
+
+  test('the actor who ended a connection, whatever the name', () => {
+    const { actor } = ConnectionClosed.data.shape.close.shape
+    const odd = fc.constantFrom('a', ' ', '%', '"', '\\', '\u0001', '\u20ac', '\ud83d')
+    const id = fc.string({ unit: fc.oneof(odd, fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })), minLength: 1, maxLength: 200 })
+    fc.assert(
+      fc.property(id, (name) => {
+        const closing = closingActor({ authn: 'none', id: name, type: 'local' })
+        expect(actor.safeParse(closing).success, closing.id).toBe(true)
+        if (closing.id.length < 200) expect(decodeURIComponent(closing.id)).toBe(name.toWellFormed())
+      }),
+    )
   })
 
   test('protocol names', () => {
