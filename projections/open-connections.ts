@@ -4,7 +4,8 @@ import type { Projection } from './projection.ts'
 
 /**
  * Connections that were opened and not yet closed: what a start after a crash closes on record.
- * An owned accumulator: steps change the map in place, because every connection goes in and out of it.
+ * An owned accumulator: steps change the map in place, because every connection goes in and out of it. What it holds
+ * is replaced, never changed, so that a copy of the map is a snapshot.
  */
 export interface OpenConnection {
   readonly node: string
@@ -12,8 +13,8 @@ export interface OpenConnection {
   readonly openedAt: string
   readonly opened: ConnectionOpenedData
   /** Of the last progress record. */
-  bytesToBackend: number
-  bytesToClient: number
+  readonly bytesToBackend: number
+  readonly bytesToClient: number
 }
 
 export type OpenConnections = Map<string, OpenConnection>
@@ -36,11 +37,9 @@ export const openConnections: Projection<
         bytesToClient: 0,
       }),
     'dev.waybill.connection.progress.v1': (state, { event }) => {
-      const open = state.get(event.data.connection_id)
-      if (open) {
-        open.bytesToBackend = event.data.bytes_to_backend
-        open.bytesToClient = event.data.bytes_to_client
-      }
+      const { bytes_to_backend: bytesToBackend, bytes_to_client: bytesToClient, connection_id: id } = event.data
+      const open = state.get(id)
+      if (open) state.set(id, { ...open, bytesToBackend, bytesToClient })
       return state
     },
     'dev.waybill.connection.closed.v1': (state, { event }) => {

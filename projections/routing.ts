@@ -1,7 +1,8 @@
 import type { BackendEvent } from '../events/backend.ts'
 import { zeroHash } from '../events/chain.ts'
+import type { ConfigEvent } from '../events/config.ts'
 import type { PoolCreatedData, PoolEvent } from '../events/pool.ts'
-import type { Algorithm } from '../events/values.ts'
+import type { Algorithm, Declaration } from '../events/values.ts'
 import type { Projection, Recorded } from './projection.ts'
 
 /**
@@ -13,6 +14,11 @@ export interface Routing {
   readonly revision: number
   /** Leaf hash of the last effective change: the next one must name it as its `basis`. */
   readonly basis: string
+  /**
+   * When the last effective change came into force: the latest `time` of all effective ones, since clocks step back and
+   * differ between nodes. Null before the first.
+   */
+  readonly changedAt: string | null
   /** Changes that lost the race for their revision and took no effect. */
   readonly voided: number
   readonly pools: ReadonlyMap<string, Pool>
@@ -21,6 +27,16 @@ export interface Routing {
   /** `example.com` to the pool that claims `*.example.com`. */
   readonly wildcardNames: ReadonlyMap<string, string>
   readonly defaultRoute: string | null
+  /** By file: what was last applied from it. */
+  readonly declarations: ReadonlyMap<string, AppliedFile>
+}
+
+export interface AppliedFile {
+  /** SHA-256 of its bytes, hexadecimal. */
+  readonly digest: string
+  readonly appliedAt: string
+  readonly revision: number
+  readonly settings: readonly { readonly name: string; readonly value: string }[]
 }
 
 export interface Pool {
@@ -29,10 +45,15 @@ export interface Pool {
   readonly backends: ReadonlyMap<string, Backend>
   readonly businessNeed: string | null
   readonly createdAt: string
+  /** Who owns it: a declaration file, or null: the API. */
+  readonly declaration: Declaration
   readonly defaultRoute: boolean
+  /** Why it was created as the default route. */
+  readonly defaultRouteReason: 'automatic' | 'requested' | null
+  /** How long open connections of a leaving backend may go on, in milliseconds; null: without limit. */
+  readonly drainTimeoutMs: number | null
   readonly healthCheckIntervalMs: number
   readonly listen: string | null
-  readonly managedBy: 'api' | 'file'
   readonly owner: string | null
   /** Last revision that touched the pool or one of its backends: its ETag. */
   readonly revision: number
@@ -45,24 +66,28 @@ export interface Backend {
   readonly host: string
   readonly port: number
   readonly weight: number
-  readonly draining: boolean
+  readonly declaration: Declaration
+  /** Since when it takes no new connections; null: it does. */
+  readonly drainingSince: string | null
   readonly addedAt: string
 }
 
-type ConfigurationEvent = PoolEvent | BackendEvent
+export type ConfigurationEvent = BackendEvent | ConfigEvent | PoolEvent
 type Effect<Event> = (routing: Routing, event: Event) => Routing
 
 export const routing: Projection<Routing, ConfigurationEvent['type']> = {
   name: 'routing',
-  version: 1,
+  version: 2,
   initial: () => ({
     revision: 0,
     basis: zeroHash,
+    changedAt: null,
     voided: 0,
     pools: new Map(),
     exactNames: new Map(),
     wildcardNames: new Map(),
     defaultRoute: null,
+    declarations: new Map(),
   }),
   on: {
     'dev.waybill.pool.created.v1': effective((state, event) =>
@@ -73,7 +98,10 @@ export const routing: Projection<Routing, ConfigurationEvent['type']> = {
         ...pool,
         algorithm: data.set.algorithm ?? pool.algorithm,
         businessNeed: data.set.business_need === undefined ? pool.businessNeed : data.set.business_need,
+        declaration: data.set.declaration === undefined ? pool.declaration : data.set.declaration,
         defaultRoute: data.set.default_route ?? pool.defaultRoute,
+        defaultRouteReason: reasonAfter(pool, data.set.default_route),
+        drainTimeoutMs: data.set.drain_timeout === undefined ? pool.drainTimeoutMs : data.set.drain_timeout,
         healthCheckIntervalMs: data.set.health_check_interval ?? pool.healthCheckIntervalMs,
         listen: data.set.listen === undefined ? pool.listen : data.set.listen,
         owner: data.set.owner === undefined ? pool.owner : data.set.owner,
@@ -83,21 +111,31 @@ export const routing: Projection<Routing, ConfigurationEvent['type']> = {
     'dev.waybill.pool.removed.v1': effective((state, { data }) => withPool(state, data.name, undefined)),
     'dev.waybill.backend.added.v1': effective((state, { data, time }) =>
       changeBackend(state, data.pool, data.id, (existing) =>
-        existing ?? { id: data.id, host: data.host, port: data.port, weight: data.weight, draining: false, addedAt: time },
+        existing ?? newBackend(data, time),
       ),
     ),
     'dev.waybill.backend.changed.v1': effective((state, { data }) =>
-      changeBackend(state, data.pool, data.id, (backend) => backend && { ...backend, weight: data.weight }),
+      changeBackend(state, data.pool, data.id, (backend) => backend && {
+        ...backend,
+        declaration: data.set.declaration === undefined ? backend.declaration : data.set.declaration,
+        weight: data.set.weight ?? backend.weight,
+      }),
     ),
-    'dev.waybill.backend.drained.v1': effective((state, { data }) =>
-      changeBackend(state, data.pool, data.id, (backend) => backend && { ...backend, draining: true }),
+    'dev.waybill.backend.drained.v1': effective((state, { data, time }) =>
+      changeBackend(state, data.pool, data.id, (backend) => backend && { ...backend, drainingSince: backend.drainingSince ?? time }),
     ),
     'dev.waybill.backend.resumed.v1': effective((state, { data }) =>
-      changeBackend(state, data.pool, data.id, (backend) => backend && { ...backend, draining: false }),
+      changeBackend(state, data.pool, data.id, (backend) => backend && { ...backend, drainingSince: null }),
     ),
     'dev.waybill.backend.removed.v1': effective((state, { data }) =>
       changeBackend(state, data.pool, data.id, () => undefined),
     ),
+    'dev.waybill.config.applied.v1': effective((state, { data, time }) => ({
+      ...state,
+      declarations: new Map(state.declarations).set(data.file, {
+        digest: data.digest, appliedAt: time, revision: state.revision, settings: data.settings,
+      }),
+    })),
   },
 }
 
@@ -107,26 +145,49 @@ export const routing: Projection<Routing, ConfigurationEvent['type']> = {
  */
 function effective<Event extends ConfigurationEvent>(effect: Effect<Event>) {
   return (state: Routing, { event, leafHash }: Recorded<Event>): Routing => {
-    if (event.revision !== state.revision + 1 || event.basis !== state.basis) {
+    if (!takesEffect(state, event)) {
       return { ...state, voided: state.voided + 1 }
     }
-    return effect({ ...state, revision: event.revision, basis: leafHash }, event)
+    // RFC 3339 in UTC with three fraction digits: the order of the texts is that of the times.
+    const changedAt = state.changedAt !== null && state.changedAt > event.time ? state.changedAt : event.time
+    return effect({ ...state, revision: state.revision + 1, basis: leafHash, changedAt }, event)
   }
+}
+
+/** Whether a change is the next one after this state, or lost the race for its revision. */
+export function takesEffect(
+  { basis, revision }: Pick<Routing, 'basis' | 'revision'>,
+  event: { readonly basis?: string | undefined; readonly revision?: number | undefined },
+): boolean {
+  return event.revision === revision + 1 && event.basis === basis
+}
+
+/** A default route that was given or taken away later has no reason from its creation. */
+function reasonAfter(pool: Pool, set: boolean | undefined): Pool['defaultRouteReason'] {
+  if (set === undefined || set === pool.defaultRoute) return pool.defaultRouteReason
+  return set ? 'requested' : null
+}
+
+function newBackend(
+  { declaration, host, id, port, weight }: PoolCreatedData['backends'][number],
+  time: string,
+): Backend {
+  return { id, host, port, weight, declaration, drainingSince: null, addedAt: time }
 }
 
 function newPool(data: PoolCreatedData, time: string): Omit<Pool, 'revision'> {
   return {
     name: data.name,
     algorithm: data.algorithm,
-    backends: new Map(
-      data.backends.map(({ host, id, port, weight }) => [id, { id, host, port, weight, draining: false, addedAt: time }]),
-    ),
+    backends: new Map(data.backends.map((backend) => [backend.id, newBackend(backend, time)])),
     businessNeed: data.business_need,
     createdAt: time,
+    declaration: data.declaration,
     defaultRoute: data.default_route,
+    defaultRouteReason: data.default_route_reason,
+    drainTimeoutMs: data.drain_timeout,
     healthCheckIntervalMs: data.health_check_interval,
     listen: data.listen,
-    managedBy: data.managed_by,
     owner: data.owner,
     serverNames: data.server_names,
     sslMode: data.ssl_mode,
@@ -156,8 +217,11 @@ function changeBackend(
 /** Puts, replaces or (undefined) removes a pool, and rebuilds the name tables that follow from all pools. */
 function withPool(state: Routing, name: string, pool: Omit<Pool, 'revision'> | undefined): Routing {
   const pools = new Map(state.pools)
+  const before = state.pools.get(name)
   if (pool === undefined) pools.delete(name)
   else pools.set(name, { ...pool, revision: state.revision })
+  // Most changes are of backends: what leads to the pool is as it was.
+  if (before && before.serverNames === pool?.serverNames && before.defaultRoute === pool.defaultRoute) return { ...state, pools }
   const exactNames = new Map<string, string>()
   const wildcardNames = new Map<string, string>()
   let defaultRoute: string | null = null

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Stream } from '../../events/define.ts'
 import { definitions } from '../../events/catalog.ts'
 import { health } from '../../projections/health.ts'
+import { idempotency } from '../../projections/idempotency.ts'
 import { openConnections } from '../../projections/open-connections.ts'
 import { fold, type EventType, type Projection } from '../../projections/projection.ts'
 import { routing } from '../../projections/routing.ts'
@@ -21,6 +22,7 @@ interface Case {
 
 const cases: readonly Case[] = [
   { projection: asAny(routing), stream: 'control', copiesOnWrite: true },
+  { projection: asAny(idempotency), stream: 'control', copiesOnWrite: false },
   { projection: asAny(health), stream: 'operations', copiesOnWrite: true },
   { projection: asAny(runs), stream: 'operations', copiesOnWrite: true },
   { projection: asAny(openConnections), stream: 'connections', copiesOnWrite: false },
@@ -69,9 +71,19 @@ describe.each(cases.map((each) => [each.projection.name, each] as const))('%s', 
   })
 })
 
-test('every change of the configuration is one that routing knows', () => {
+test.each([['routing', routing], ['idempotency', idempotency]] as const)('every change of the configuration is one that %s knows', (_name, { on }) => {
   const changing = definitions.filter(({ changes }) => changes).map(({ type }) => type)
-  expect(Object.keys(routing.on).toSorted()).toEqual(changing.toSorted())
+  expect(Object.keys(on).toSorted()).toEqual(changing.toSorted())
+})
+
+test('routing and idempotency agree, after any history, on what took effect', () => {
+  fc.assert(
+    fc.property(movesOf('control'), (moves) => {
+      const records = recordsOf('control', moves).map(recorded)
+      const [one, other] = [fold(routing, records), fold(idempotency, records)]
+      expect([other.revision, other.basis]).toEqual([one.revision, one.basis])
+    }),
+  )
 })
 
 function asAny<State, Type extends EventType>(projection: Projection<State, Type>): Projection<unknown> {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BackendAdded, BackendChanged, BackendDrained, BackendRemoved, BackendResumed } from '../../events/backend.ts'
 import { zeroHash } from '../../events/chain.ts'
+import { ConfigApplied } from '../../events/config.ts'
 import { PoolChanged, PoolCreated, PoolRemoved } from '../../events/pool.ts'
 import type { EventDefinition } from '../../events/define.ts'
 import { fold } from '../../projections/projection.ts'
@@ -21,10 +22,12 @@ const [example] = PoolCreated.examples
 const created = (name: string, fields: object = {}): Given => [
   PoolCreated, { ...example, backends: [], default_route: false, default_route_reason: null, name, server_names: [], ...fields },
 ]
-const [plain] = BackendDrained.examples
+const [plain] = BackendResumed.examples
 const id = '10.0.0.1:8443'
 const address = { host: '10.0.0.1', id, port: 8443 }
 const of = (pool: string) => ({ ...plain, id, pool })
+const leaving = (pool: string) => ({ ...of(pool), force: false })
+const declaration = { fields: ['weight'], file: '/etc/waybill.yaml' }
 const added = (pool: string, fields: object = {}): Given => [
   BackendAdded, { ...BackendAdded.examples[0], ...address, pool, weight: 1, ...fields }, { time: '2026-11-24T08:00:01.000Z' },
 ]
@@ -34,7 +37,8 @@ const removed = (name: string): Given => [PoolRemoved, { ...PoolRemoved.examples
 describe('nothing', () => {
   test('is revision 0, based on zeros, and routes nowhere', () => {
     expect(given()).toEqual({
-      revision: 0, basis: zeroHash, voided: 0, pools: new Map(), exactNames: new Map(), wildcardNames: new Map(), defaultRoute: null,
+      revision: 0, basis: zeroHash, changedAt: null, voided: 0, pools: new Map(), exactNames: new Map(), wildcardNames: new Map(), defaultRoute: null,
+      declarations: new Map(),
     })
   })
 })
@@ -43,19 +47,24 @@ describe('pool.created', () => {
   test('makes a pool of what the record says, with its backends, at its revision and time', () => {
     const state = given(
       created('first'),
-      created('app', { backends: [{ ...address, weight: 3 }], listen: '[::]:9443', owner: 'ada', business_need: null, server_names: ['x.example'] }),
+      created('app', {
+        backends: [{ declaration, ...address, weight: 3 }], declaration, drain_timeout: 500, listen: '[::]:9443', owner: 'ada',
+        business_need: null, server_names: ['x.example'], default_route: true, default_route_reason: 'requested',
+      }),
     )
     expect(state.revision).toBe(2)
     expect(state.pools.get('app')).toEqual({
       name: 'app',
       algorithm: 'least_connections',
-      backends: new Map([[id, { ...address, weight: 3, draining: false, addedAt: '2026-11-24T08:00:00.000Z' }]]),
+      backends: new Map([[id, { ...address, declaration, weight: 3, drainingSince: null, addedAt: '2026-11-24T08:00:00.000Z' }]]),
       businessNeed: null,
       createdAt: '2026-11-24T08:00:00.000Z',
-      defaultRoute: false,
+      declaration,
+      defaultRoute: true,
+      defaultRouteReason: 'requested',
+      drainTimeoutMs: 500,
       healthCheckIntervalMs: 10_000,
       listen: '[::]:9443',
-      managedBy: 'api',
       owner: 'ada',
       revision: 2,
       serverNames: ['x.example'],
@@ -75,11 +84,12 @@ describe('pool.changed', () => {
   test('changes what `set` names and nothing else', () => {
     const before = given(created('app', { server_names: ['x.example'] })).pools.get('app')!
     const set = {
-      algorithm: 'random', business_need: 'cards', default_route: true, health_check_interval: 500, listen: '[::]:1', owner: 'eve',
-      server_names: ['y.example'],
+      algorithm: 'random', business_need: 'cards', declaration, default_route: true, drain_timeout: 0, health_check_interval: 500,
+      listen: '[::]:1', owner: 'eve', server_names: ['y.example'],
     }
     const fields = {
-      algorithm: { algorithm: 'random' }, business_need: { businessNeed: 'cards' }, default_route: { defaultRoute: true },
+      algorithm: { algorithm: 'random' }, business_need: { businessNeed: 'cards' }, declaration: { declaration },
+      default_route: { defaultRoute: true, defaultRouteReason: 'requested' }, drain_timeout: { drainTimeoutMs: 0 },
       health_check_interval: { healthCheckIntervalMs: 500 }, listen: { listen: '[::]:1' }, owner: { owner: 'eve' },
       server_names: { serverNames: ['y.example'] },
     }
@@ -91,9 +101,10 @@ describe('pool.changed', () => {
 
   test('sets to null what may be null', () => {
     const state = given(
-      created('app', { listen: '[::]:1', owner: 'ada', business_need: 'cards' }), changed('app', { listen: null, owner: null, business_need: null }),
+      created('app', { listen: '[::]:1', owner: 'ada', business_need: 'cards', declaration, drain_timeout: 0 }),
+      changed('app', { listen: null, owner: null, business_need: null, declaration: null, drain_timeout: null }),
     )
-    expect(state.pools.get('app')).toMatchObject({ listen: null, owner: null, businessNeed: null })
+    expect(state.pools.get('app')).toMatchObject({ listen: null, owner: null, businessNeed: null, declaration: null, drainTimeoutMs: null })
   })
 
   test('of a pool that is not there changes nothing but the revision', () => {
@@ -112,7 +123,7 @@ describe('backends', () => {
   test('added: in the pool at once, not draining, and the pool is touched', () => {
     const pool = given(created('app'), added('app', { weight: 7 })).pools.get('app')!
     expect(pool.revision).toBe(2)
-    expect(pool.backends).toEqual(new Map([[id, { ...address, weight: 7, draining: false, addedAt: '2026-11-24T08:00:01.000Z' }]]))
+    expect(pool.backends).toEqual(new Map([[id, { ...address, weight: 7, declaration: null, drainingSince: null, addedAt: '2026-11-24T08:00:01.000Z' }]]))
   })
 
   test('added twice: the first stays', () => {
@@ -122,24 +133,33 @@ describe('backends', () => {
   test('changed, drained, resumed, removed', () => {
     const start = [created('app'), added('app')]
     const backendAfter = (...more: Given[]) => given(...start, ...more).pools.get('app')!.backends.get(id)
-    expect(backendAfter([BackendChanged, { ...of('app'), weight: 9 }])).toMatchObject({ weight: 9, draining: false })
-    expect(backendAfter([BackendDrained, of('app')])).toMatchObject({ weight: 1, draining: true })
-    expect(backendAfter([BackendDrained, of('app')], [BackendChanged, { ...of('app'), weight: 9 }])).toMatchObject({ weight: 9, draining: true })
-    expect(backendAfter([BackendDrained, of('app')], [BackendResumed, of('app')])).toMatchObject({ draining: false })
-    expect(backendAfter([BackendRemoved, of('app')])).toBeUndefined()
-    expect(backendAfter([BackendRemoved, of('app')], added('app', { weight: 5 }))).toMatchObject({ weight: 5, draining: false })
+    expect(backendAfter([BackendChanged, { ...of('app'), set: { weight: 9 } }])).toMatchObject({ weight: 9, drainingSince: null })
+    expect(backendAfter([BackendDrained, leaving('app')])).toMatchObject({ weight: 1, drainingSince: expect.any(String) })
+    const reweighted = [BackendChanged, { ...of('app'), set: { declaration, weight: 9 } }] as const
+    expect(backendAfter([BackendDrained, leaving('app')], reweighted)).toMatchObject({ declaration, weight: 9, drainingSince: expect.any(String) })
+    expect(backendAfter([BackendDrained, leaving('app')], [BackendResumed, of('app')])).toMatchObject({ drainingSince: null })
+    expect(backendAfter([BackendRemoved, leaving('app')])).toBeUndefined()
+    expect(backendAfter([BackendRemoved, leaving('app')], added('app', { weight: 5 }))).toMatchObject({ weight: 5, drainingSince: null })
+  })
+
+  test('draining twice, as when the second one forces: since the first', () => {
+    const first = '2026-11-24T09:00:00.000Z'
+    const drained = (time: string, force: boolean): Given => [BackendDrained, { ...leaving('app'), force }, { time }]
+    const state = given(created('app'), added('app'), drained(first, false), drained('2026-11-24T10:00:00.000Z', true))
+    expect(state.pools.get('app')).toMatchObject({ revision: 4 })
+    expect(state.pools.get('app')?.backends.get(id)?.drainingSince).toBe(first)
   })
 
   test('only in their own pool', () => {
-    const state = given(created('a'), created('b'), added('a'), added('b'), [BackendDrained, of('b')])
+    const state = given(created('a'), created('b'), added('a'), added('b'), [BackendDrained, leaving('b')])
     expect(state.pools.get('a')).toMatchObject({ revision: 3 })
-    expect(state.pools.get('a')?.backends.get(id)?.draining).toBe(false)
-    expect(state.pools.get('b')?.backends.get(id)?.draining).toBe(true)
+    expect(state.pools.get('a')?.backends.get(id)?.drainingSince).toBeNull()
+    expect(state.pools.get('b')?.backends.get(id)?.drainingSince).not.toBeNull()
   })
 
   test('of a pool or a backend that is not there: nothing appears', () => {
     for (const definition of [BackendChanged, BackendDrained, BackendResumed, BackendRemoved]) {
-      const data = definition === BackendChanged ? { ...of('app'), weight: 2 } : of('app')
+      const data = definition === BackendChanged ? { ...of('app'), set: { weight: 2 } } : definition === BackendResumed ? of('app') : leaving('app')
       expect(given([definition, data]).pools.size, definition.type).toBe(0)
       expect(given(created('app'), [definition, data]).pools.get('app')?.backends.size, definition.type).toBe(0)
     }
@@ -184,6 +204,27 @@ describe('names and the default route', () => {
       { numRuns: 200 },
     )
   })
+})
+
+test('why a pool is the default route is known from its creation, or from having been given it later', () => {
+  const automatic = created('app', { default_route: true, default_route_reason: 'automatic' })
+  const reason = (...more: Given[]) => given(automatic, ...more).pools.get('app')?.defaultRouteReason
+  const set = (value: boolean): Given => changed('app', { default_route: value })
+  expect([reason(), reason(changed('app', { owner: 'eve' })), reason(set(true)), reason(set(false)), reason(set(false), set(true))]).toEqual([
+    'automatic', 'automatic', 'automatic', null, 'requested',
+  ])
+})
+
+test('config.applied: by file, what was last applied from it', () => {
+  const [example] = ConfigApplied.examples
+  const of = (file: string, digest: string): Given => [ConfigApplied, { ...example, digest: digest.repeat(64), file }]
+  const { declarations, revision } = given(of('/a', '1'), of('/b', '2'), of('/a', '3'))
+  const appliedAt = '2026-11-24T08:00:00.000Z'
+  expect(revision).toBe(3)
+  expect(declarations).toEqual(new Map([
+    ['/a', { appliedAt, digest: '3'.repeat(64), revision: 3, settings: example.settings }],
+    ['/b', { appliedAt, digest: '2'.repeat(64), revision: 2, settings: example.settings }],
+  ]))
 })
 
 describe('void changes', () => {

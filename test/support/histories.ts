@@ -1,13 +1,16 @@
 import fc from 'fast-check'
+import { AccessGranted } from '../../events/access.ts'
 import { BackendAdded, BackendChanged, BackendDrained, BackendRemoved, BackendResumed } from '../../events/backend.ts'
 import { zeroHash } from '../../events/chain.ts'
+import { ConfigApplied } from '../../events/config.ts'
 import { ConnectionClosed, ConnectionOpened, ConnectionProgress, ConnectionRefused } from '../../events/connection.ts'
 import type { EventDefinition, Stream } from '../../events/define.ts'
-import { HealthChanged } from '../../events/health.ts'
+import { HealthAddressesChanged, HealthChanged, HealthDrainCompleted } from '../../events/health.ts'
+import { ListenerBound } from '../../events/listener.ts'
 import { NodeLost, NodeStarted, NodeStopped } from '../../events/node.ts'
 import { PoolChanged, PoolCreated, PoolRemoved } from '../../events/pool.ts'
 import { exampleActor, exampleChange, exampleOrigin } from '../../events/values.ts'
-import { RecordChain, type MadeRecord, type Overrides } from './records.ts'
+import { exampleTime, RecordChain, type MadeRecord, type Overrides } from './records.ts'
 
 /** Arbitrary logs over a small world, so that records often concern each other: few pools, backends, names and nodes. */
 
@@ -32,7 +35,11 @@ const pool = fc.constantFrom(...pools)
 const id = fc.constantFrom(...ids)
 const count = fc.nat(1_000)
 const weight = fc.integer({ min: 1, max: 9 })
-const why = { actor: exampleActor, change: exampleChange, idempotency_key: null, origin: exampleOrigin }
+const why = { actor: exampleActor, change: exampleChange, origin: exampleOrigin }
+const file = '/etc/waybill.yaml'
+const idempotency = fc.option(fc.record({ digest: fc.constant('x'.repeat(43) + '='), key: fc.constantFrom('k1', 'k2') }))
+const declaration = fc.option(fc.constantFrom({ fields: ['algorithm'], file }, { fields: [], file: '/etc/other.yaml' }))
+const drainTimeout = fc.option(fc.constantFrom(0, 60_000))
 const names = fc.uniqueArray(fc.constantFrom(...serverNames), { maxLength: 3 })
 const listen = fc.constantFrom(null, '[::]:9443')
 
@@ -47,31 +54,40 @@ function sorted(data: object): object {
   return Object.fromEntries(Object.entries(data).toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }
 
-const ofBackend = fc.record({ pool, id: fc.constantFrom(...backends.map((each) => each.id)) }).map((each) => ({ ...why, ...each }))
+const ofBackend = fc
+  .record({ idempotency, id: fc.constantFrom(...backends.map((each) => each.id)), pool })
+  .map((each) => ({ ...why, ...each }))
+const leavingBackend = fc.tuple(ofBackend, fc.boolean()).map(([each, force]) => ({ ...each, force }))
 
 const changes: readonly Fact[] = [
   fact(
     PoolCreated,
     fc.record({
       algorithm: fc.constantFrom('least_connections', 'round_robin'),
-      backends: fc.subarray(backends).map((some) => some.map((each) => ({ ...each, weight: 1 }))),
+      backends: fc.subarray(backends).map((some) => some.map((each) => sorted({ ...each, declaration: null, weight: 1 }))),
       business_need: fc.constantFrom(null, 'cards'),
+      declaration,
       default_route: fc.boolean(),
+      drain_timeout: drainTimeout,
       health_check_interval: fc.constant(10_000),
+      idempotency,
       listen,
       name: pool,
       server_names: names,
-    }).map((each) => ({ ...why, ...each, default_route_reason: null, managed_by: 'api', owner: null, ssl_mode: 'passthrough' })),
+    }).map((each) => ({ ...why, ...each, default_route_reason: null, owner: null, ssl_mode: 'passthrough' })),
   ),
   fact(
     PoolChanged,
     fc.record({
+      idempotency,
       name: pool,
       set: fc.record(
         {
           algorithm: fc.constant('random'),
           business_need: fc.constantFrom(null, 'health records'),
+          declaration,
           default_route: fc.boolean(),
+          drain_timeout: drainTimeout,
           health_check_interval: fc.integer({ min: 100, max: 200 }),
           listen,
           owner: fc.constantFrom(null, 'ada'),
@@ -81,12 +97,16 @@ const changes: readonly Fact[] = [
       ).map(sorted),
     }).map((each) => ({ ...why, ...each })),
   ),
-  fact(PoolRemoved, pool.map((name) => ({ ...why, name }))),
-  fact(BackendAdded, fc.record({ pool, backend: fc.constantFrom(...backends), weight }).map(({ backend, ...each }) => ({ ...why, ...backend, ...each }))),
-  fact(BackendChanged, fc.tuple(ofBackend, weight).map(([each, to]) => ({ ...each, weight: to }))),
-  fact(BackendDrained, ofBackend),
+  fact(PoolRemoved, fc.record({ force: fc.boolean(), idempotency, name: pool }).map((each) => ({ ...why, ...each }))),
+  fact(BackendAdded, fc.record({ backend: fc.constantFrom(...backends), declaration, idempotency, pool, weight }).map(({ backend, ...each }) => ({ ...why, ...backend, ...each }))),
+  fact(BackendChanged, fc.tuple(ofBackend, fc.record({ declaration, weight }, { requiredKeys: [] })).map(([each, set]) => ({ ...each, set: sorted(set) }))),
+  fact(BackendDrained, leavingBackend),
   fact(BackendResumed, ofBackend),
-  fact(BackendRemoved, ofBackend),
+  fact(BackendRemoved, leavingBackend),
+  fact(
+    ConfigApplied,
+    fc.record({ file: fc.constantFrom(file, '/etc/other.yaml'), idempotency }).map((each) => ({ ...ConfigApplied.examples[0], ...each })),
+  ),
 ]
 
 const [openedExample] = ConnectionOpened.examples
@@ -116,6 +136,10 @@ const connections: readonly Fact[] = [
 
 const operations: readonly Fact[] = [
   fact(HealthChanged, fc.record({ backend: backendId, pool, to: fc.constantFrom('down', 'up') }).map((each) => ({ ...HealthChanged.examples[0], ...each }))),
+  fact(HealthDrainCompleted, fc.record({ backend: backendId, pool }).map((each) => ({ ...HealthDrainCompleted.examples[0], ...each }))),
+  fact(HealthAddressesChanged, fc.constantFrom('10.0.0.1', 'db.internal').map((host) => ({ ...HealthAddressesChanged.examples[0], host }))),
+  fact(ListenerBound, pool.map((each) => ({ ...ListenerBound.examples[0], listener: `pools/${each}`, pool: each }))),
+  fact(AccessGranted, fc.constantFrom('loopback', 'socket').map((actor) => ({ ...AccessGranted.examples[0], actor: { ...exampleActor, id: actor } }))),
   fact(NodeStarted, fc.constant(NodeStarted.examples[0])),
   fact(NodeStopped, fc.constant(NodeStopped.examples[0])),
   fact(NodeLost, fc.constantFrom(...runs).map((run) => ({ connections_closed: 0, run }))),
@@ -137,13 +161,13 @@ export function movesOf(stream: Stream, maxLength = 25): fc.Arbitrary<Move[]> {
   return fc.array(move, { maxLength })
 }
 
-/** The records of the moves, as they would come from one topic. */
-export function recordsOf(stream: Stream, moves: readonly Move[]): MadeRecord[] {
+/** The records of the moves, as they would come from one topic, all of one time unless `timeOf` says it by their index. */
+export function recordsOf(stream: Stream, moves: readonly Move[], timeOf: (index: number) => string = () => exampleTime): MadeRecord[] {
   const chains = new Map(nodes.map((node) => [node, new RecordChain(stream, { node })]))
   const bases = [zeroHash]
-  return moves.map(({ definition, data, node, run, late, rightRevision }) => {
+  return moves.map(({ definition, data, node, run, late, rightRevision }, index) => {
     const chain = chains.get(node)!
-    const overrides: Overrides = { run, ...(definition.changes ? place(bases, late, rightRevision) : {}) }
+    const overrides: Overrides = { run, time: timeOf(index), ...(definition.changes ? place(bases, late, rightRevision) : {}) }
     const record = chain.make(definition, data, overrides)
     if (definition.changes && late === 0) bases.push(record.leafHash)
     return record
