@@ -41,3 +41,16 @@ export function rfc3339(epochMs: number): string {
   }
   return lastText
 }
+
+const rfc3339Form = /^(\d{4}-\d{2}-\d{2})[Tt ](?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
+
+/** Milliseconds since the epoch of an RFC 3339 time in any offset, finer fractions cut; null when the text is none. */
+export function instantMs(text: string): number | null {
+  const day = rfc3339Form.exec(text)?.[1]
+  if (day === undefined) return null
+  // Date.parse moves the 30th of February into March.
+  const midnightMs = Date.parse(`${day}T00:00:00Z`)
+  if (Number.isNaN(midnightMs) || !rfc3339(midnightMs).startsWith(day)) return null
+  const ms = Date.parse(text.toUpperCase().replace(' ', 'T'))
+  return Number.isNaN(ms) ? null : ms
+}

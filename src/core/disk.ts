@@ -28,6 +28,7 @@ export interface Disk {
   lock(folder: string, waitMs: number): Promise<Disposable | null>
 }
 
+/** Disposing it closes it and never rejects: what has to be kept was synced before, and the descriptor is gone either way. */
 export interface File extends AsyncDisposable {
   size(): Promise<number>
   /** Reads at most `into.length` bytes from offset `at`; 0 means the end of the file. May be short. */

@@ -141,6 +141,20 @@ const steps = fc.array(
   { minLength: 4, maxLength: 40 },
 )
 
+test('a start that fails leaves no file and no lock behind', async () => {
+  const calls = new MemoryDisk()
+  await closed(await openMemoryLog(calls), new ManualClock())
+  for (let number = 1; number <= calls.calls; number += 1) {
+    const disk = new MemoryDisk()
+    disk.plan = (call) => (call.number === number ? { code: 'EIO' } : null)
+    const opening = await openMemoryLog(disk).catch((error: unknown) => {
+      expect(error).toBeInstanceOf(Fault)
+      return null
+    })
+    if (opening === null) expect(disk.held, `call ${number}`).toEqual({ files: 0, locks: 0 })
+  }
+})
+
 test('any faults, crashes and ends in any order', { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(steps, fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })), async (plan, stream) => {

@@ -3,60 +3,95 @@
 /** Uniform in [0, 1): decides what survives of what was not synced. */
 export type DropUnsynced = () => number
 
-type Change = { readonly at: number; readonly bytes: Buffer } | { readonly length: number }
+type Change = { readonly at: number; readonly bytes: Uint8Array } | { readonly length: number }
+
+const roomBytesMin = 4_096
+
+/** Bytes that grow at their end without being copied each time. */
+class GrowingBytes {
+  #room: Buffer = Buffer.alloc(0)
+  #length = 0
+
+  get bytes(): Buffer {
+    return this.#room.subarray(0, this.#length)
+  }
+
+  apply(change: Change): void {
+    if ('length' in change) this.#resize(change.length)
+    else {
+      this.#resize(Math.max(this.#length, change.at + change.bytes.length))
+      this.#room.set(change.bytes, change.at)
+    }
+  }
+
+  replace(bytes: Uint8Array): void {
+    this.#room = Buffer.from(bytes)
+    this.#length = bytes.length
+  }
+
+  #resize(length: number): void {
+    if (length > this.#room.length) {
+      const room = Buffer.alloc(Math.max(length, this.#room.length * 2, roomBytesMin))
+      this.#room.copy(room, 0, 0, this.#length)
+      this.#room = room
+    } else if (length < this.#length) this.#room.fill(0, length, this.#length)
+    this.#length = length
+  }
+}
 
 export class MemoryContent {
-  bytes: Buffer = Buffer.alloc(0)
-  #durable: Buffer = Buffer.alloc(0)
+  readonly #seen = new GrowingBytes()
+  readonly #durable = new GrowingBytes()
   /** Since the last sync, in order. */
   #dirty: Change[] = []
 
+  /** As programs read it. Good until the next change. */
+  get bytes(): Buffer {
+    return this.#seen.bytes
+  }
+  /** What is on the medium for certain. Good until the next change. */
+  get durable(): Buffer {
+    return this.#durable.bytes
+  }
+
   write(bytes: Uint8Array, at: number): void {
-    this.#change({ at, bytes: Buffer.from(bytes) })
+    this.#change({ at, bytes: Uint8Array.from(bytes) })
   }
   truncate(length: number): void {
     this.#change({ length })
   }
   sync(): void {
-    for (const change of this.#dirty) this.#durable = applied(this.#durable, change)
+    for (const change of this.#dirty) this.#durable.apply(change)
     this.#dirty = []
   }
   /** As Linux does: the pages count as clean although they were not written; reads still see them. */
   failSync(): void {
     this.#dirty = []
   }
-  replaceAll(bytes: Buffer): void {
-    this.bytes = bytes
-    this.#durable = bytes
+  replaceAll(bytes: Uint8Array): void {
+    this.#seen.replace(bytes)
+    this.#durable.replace(bytes)
     this.#dirty = []
   }
   /** Some first changes survive, and of the next one some first bytes. */
   crash(drop: DropUnsynced): void {
     const whole = Math.floor(drop() * (this.#dirty.length + 1))
-    for (const change of this.#dirty.slice(0, whole)) this.#durable = applied(this.#durable, change)
+    for (const change of this.#dirty.slice(0, whole)) this.#durable.apply(change)
     const torn = this.#dirty[whole]
     if (torn !== undefined && 'bytes' in torn) {
       const bytes = torn.bytes.subarray(0, Math.floor(drop() * torn.bytes.length))
-      this.#durable = applied(this.#durable, { at: torn.at, bytes })
+      this.#durable.apply({ at: torn.at, bytes })
       // The size may reach the medium before the bytes do.
-      if (drop() < 0.25) this.#durable = applied(this.#durable, { length: torn.at + torn.bytes.length })
+      if (drop() < 0.25) this.#durable.apply({ length: torn.at + torn.bytes.length })
     }
-    this.bytes = this.#durable
+    this.#seen.replace(this.#durable.bytes)
     this.#dirty = []
   }
 
   #change(change: Change): void {
-    this.bytes = applied(this.bytes, change)
+    this.#seen.apply(change)
     this.#dirty.push(change)
   }
-}
-
-function applied(bytes: Buffer, change: Change): Buffer {
-  const length = 'length' in change ? change.length : Math.max(bytes.length, change.at + change.bytes.length)
-  const result = Buffer.alloc(length)
-  bytes.copy(result, 0, 0, length)
-  if ('bytes' in change) change.bytes.copy(result, change.at)
-  return result
 }
 
 type Names = Map<string, MemoryContent>
@@ -75,6 +110,10 @@ export class MemoryFolder {
   }
   get(name: string): MemoryContent | undefined {
     return this.#names.get(name)
+  }
+  /** The names that are on the medium for certain. */
+  get durable(): ReadonlyMap<string, MemoryContent> {
+    return this.#durable
   }
   put(name: string, content: MemoryContent | undefined): void {
     this.#change((names) => void (content === undefined ? names.delete(name) : names.set(name, content)))

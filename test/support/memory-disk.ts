@@ -23,6 +23,12 @@ export interface DiskFault {
   readonly taken?: number
   /** A failed sync that reached the medium all the same. */
   readonly kept?: boolean
+  /** A sync that says yes and did nothing. */
+  readonly lies?: boolean
+  /** What the call waits for before it does anything. */
+  readonly starts?: Promise<void>
+  /** What the answer waits for when all is done. */
+  readonly answers?: Promise<void>
 }
 
 /** Asked before every call; null lets it be. */
@@ -34,10 +40,14 @@ export class MemoryDisk {
   capacityBytes: number
   /** Calls so far. */
   calls = 0
+  /** Calls that have begun and not ended, or never will: those of the living process. */
+  busy = 0
   /** While set, calls begin and do not end. */
   gate: Promise<void> | null = null
   readonly #folders = new Map<string, MemoryFolder>()
   readonly #locked = new Set<string>()
+  /** Files that the living process has open. */
+  #opened = 0
   #life = 0
 
   constructor(capacityBytes = Infinity) {
@@ -56,6 +66,8 @@ export class MemoryDisk {
   crash(drop: DropUnsynced | 'process_only'): void {
     this.#life += 1
     this.#locked.clear()
+    this.#opened = 0
+    this.busy = 0
     this.plan = () => null
     this.gate = null
     if (drop === 'process_only') return
@@ -73,9 +85,21 @@ export class MemoryDisk {
   names(folder: string): string[] {
     return (this.#folders.get(folder)?.names() ?? []).sort()
   }
+  /** What a folder would hold if the power went now and nothing unsynced survived. */
+  durable(folder: string): Map<string, Buffer> {
+    const names = this.#folders.get(folder)?.durable ?? new Map<string, MemoryContent>()
+    return new Map([...names].map(([name, content]) => [name, content.durable]))
+  }
   get usedBytes(): number {
-    const contents = new Set([...this.#folders.values()].flatMap((folder) => folder.contents()))
-    return [...contents].reduce((sum, content) => sum + content.bytes.length, 0)
+    const contents = new Set<MemoryContent>()
+    for (const folder of this.#folders.values()) for (const content of folder.contents()) contents.add(content)
+    let bytes = 0
+    for (const content of contents) bytes += content.bytes.length
+    return bytes
+  }
+  /** What a process that lives holds on to: it should be nothing once it has ended in order. */
+  get held(): { readonly files: number; readonly locks: number } {
+    return { files: this.#opened, locks: this.#locked.size }
   }
 
   /** One call of a process: counted, failed if the plan says so, and without effect once the process is dead. */
@@ -83,13 +107,35 @@ export class MemoryDisk {
     await this.gate
     if (life !== this.#life) return new Promise<never>(() => {})
     this.calls += 1
-    const fault = this.plan({ number: this.calls, kind, path }) ?? {}
-    if (fault.code !== undefined && kind !== 'write' && kind !== 'sync') throw errno(fault.code, path)
-    return effect(fault)
+    const fault = this.plan({ number: this.calls, kind, path })
+    // The plan may be what ends the process.
+    if (fault === null && life === this.#life) return effect(noFault)
+    return this.#faulty(life, kind, path, effect, fault ?? noFault)
+  }
+
+  async #faulty<Result>(
+    life: number, kind: DiskCallKind, path: string, effect: (fault: DiskFault) => Result, fault: DiskFault,
+  ): Promise<Result> {
+    if (life !== this.#life) return new Promise<never>(() => {})
+    this.busy += 1
+    if (fault.starts !== undefined) await fault.starts
+    if (life !== this.#life) return new Promise<never>(() => {})
+    const done = outcomeOf(() => {
+      if (fault.code !== undefined && kind !== 'write' && kind !== 'sync') throw errno(fault.code, path)
+      return effect(fault)
+    })
+    if (fault.answers !== undefined) await fault.answers
+    if (life !== this.#life) return new Promise<never>(() => {})
+    this.busy -= 1
+    if ('error' in done) throw done.error
+    return done.result
   }
 
   // What follows is for the processes' disks.
 
+  opened(life: number, change: 1 | -1): void {
+    if (life === this.#life) this.#opened += change
+  }
   get folders(): ReadonlyMap<string, MemoryFolder> {
     return this.#folders
   }
@@ -172,6 +218,7 @@ class ProcessDisk implements Disk {
     return this.#disk.call(this.#life, kind, path, effect)
   }
   #file(path: string, content: MemoryContent): File {
+    this.#disk.opened(this.#life, 1)
     return new MemoryFile(this.#disk, this.#life, path, content)
   }
 }
@@ -181,6 +228,7 @@ class MemoryFile implements File {
   readonly #life: number
   readonly #path: string
   readonly #content: MemoryContent
+  #open = true
 
   constructor(disk: MemoryDisk, life: number, path: string, content: MemoryContent) {
     this.#disk = disk
@@ -201,8 +249,7 @@ class MemoryFile implements File {
   }
   write(bytes: Uint8Array, at: number): Promise<number> {
     return this.#call('write', ({ code, taken = code === undefined ? bytes.length : 0 }) => {
-      const grows = at + bytes.length - this.#content.bytes.length
-      const fits = bytes.length - Math.max(0, grows - (this.#disk.capacityBytes - this.#disk.usedBytes))
+      const fits = this.#disk.capacityBytes === Infinity ? bytes.length : this.#fitting(bytes, at)
       const stored = Math.max(0, Math.min(taken, fits, bytes.length))
       if (stored > 0) this.#content.write(bytes.subarray(0, stored), at)
       if (code !== undefined) throw errno(code, this.#path)
@@ -210,22 +257,41 @@ class MemoryFile implements File {
       return stored
     })
   }
+  #fitting(bytes: Uint8Array, at: number): number {
+    const grows = at + bytes.length - this.#content.bytes.length
+    return bytes.length - Math.max(0, grows - (this.#disk.capacityBytes - this.#disk.usedBytes))
+  }
   truncate(length: number): Promise<void> {
     return this.#call('truncate', () => this.#content.truncate(length))
   }
   sync(): Promise<void> {
-    return this.#call('sync', ({ code, kept }) => {
+    return this.#call('sync', ({ code, kept, lies }) => {
+      if (lies === true) return
       if (code === undefined || kept === true) this.#content.sync()
       else this.#content.failSync()
       if (code !== undefined) throw errno(code, this.#path)
     })
   }
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#call('close', () => {})
+  /** The descriptor is gone whatever close answers. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    await this.#disk.call(this.#life, 'close', this.#path, () => {}).catch(() => {})
+    this.#disk.opened(this.#life, -1)
   }
 
   #call<Result>(kind: DiskCallKind, effect: (fault: DiskFault) => Result): Promise<Result> {
     return this.#disk.call(this.#life, kind, this.#path, effect)
+  }
+}
+
+const noFault: DiskFault = {}
+
+function outcomeOf<Result>(work: () => Result): { readonly result: Result } | { readonly error: unknown } {
+  try {
+    return { result: work() }
+  } catch (error) {
+    return { error }
   }
 }
 

@@ -49,7 +49,7 @@ class SystemFile implements File {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await call<void>((done) => fs.close(this.#descriptor, done))
+    await call<void>((done) => fs.close(this.#descriptor, () => done(null)))
   }
 }
 

@@ -70,14 +70,16 @@ export class FileLog implements NodeLog {
   }
 
   static async #start(options: FileLogOptions, opened: OpenedFolder): Promise<FileLog> {
+    await using opening = new AsyncDisposableStack()
     const files = {} as Record<Stream, File>
     for (const stream of streams) {
       const name = segmentName(opened.recovered[stream].segments.last)
-      files[stream] = await options.disk.openToWrite(`${streamFolder(options.folder, stream)}/${name}`)
+      files[stream] = opening.use(await options.disk.openToWrite(`${streamFolder(options.folder, stream)}/${name}`))
     }
     const log = new FileLog(options, opened, files)
     await log.#space.start()
     log.#compressor.wake()
+    opening.move()
     return log
   }
 

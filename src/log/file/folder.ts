@@ -33,7 +33,7 @@ const holderName = 'holder.json'
 const identityName = 'node.json'
 const endMarkerName = 'clean.json'
 const clusterOfNewFolders = 'default'
-/** What a source may be made of; a host name is. Long names would not leave a closing record its 2 KiB. */
+/** What a source may be made of; a host name is. Long names would not leave a closing record its size. */
 const namePatterns = {
   cluster: /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/,
   node: /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/,

@@ -17,7 +17,7 @@ export async function rawBytes(disk: Disk, path: string): Promise<ByteSource> {
   return {
     seekable: true,
     read: (into, at) => file.read(into, at),
-    [Symbol.asyncDispose]: () => letGo(file),
+    [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
   }
 }
 
@@ -61,7 +61,7 @@ class ExpandedBytes implements ByteSource {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#expanding.destroy()
     await this.#ended
-    await letGo(this.#file)
+    await this.#file[Symbol.asyncDispose]()
   }
 
   async #fetch(): Promise<boolean> {
@@ -116,14 +116,5 @@ export async function* chunksOf(file: File, length: number): AsyncGenerator<Buff
     if (taken === 0) return
     at += taken
     yield chunk.subarray(0, taken)
-  }
-}
-
-/** Closes a file that was read, or whose content is durable or does not count: a failing close loses nothing. */
-export async function letGo(file: File): Promise<void> {
-  try {
-    await file[Symbol.asyncDispose]()
-  } catch {
-    // The descriptor is gone either way.
   }
 }

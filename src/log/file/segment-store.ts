@@ -1,7 +1,6 @@
 import { writeFully, type Disk, type File } from '../../core/disk.ts'
 import { errnoOf, invariant } from '../../core/errors.ts'
 import type { Batch, CommitFailure, CommitOutcome, CommitStore } from '../commit-store.ts'
-import { letGo } from './segment-bytes.ts'
 import { segmentName, temporarySuffix, type SegmentList } from './segments.ts'
 
 /**
@@ -78,7 +77,7 @@ export class SegmentStore implements CommitStore {
       syscall = 'fsync'
       await disk.syncFolder(folder)
     } catch (error) {
-      if (file !== null) await letGo(file)
+      await file?.[Symbol.asyncDispose]()
       return { kind: 'unknown', failure: await this.#failed(syscall, error) }
     }
     await this.#endOpenSegment()
@@ -111,7 +110,7 @@ export class SegmentStore implements CommitStore {
   /** True when the file ends where the acknowledged bytes end, as a start after an orderly end expects. */
   async close(): Promise<boolean> {
     const exact = await this.#file.size().then((size) => size === this.#length, () => false)
-    await letGo(this.#file)
+    await this.#file[Symbol.asyncDispose]()
     return exact
   }
 
@@ -132,10 +131,10 @@ export class SegmentStore implements CommitStore {
       syscall = 'fsync'
       await disk.syncFolder(folder)
     } catch (error) {
-      if (file !== null) await letGo(file)
+      await file?.[Symbol.asyncDispose]()
       return this.#failed(syscall, error)
     }
-    await letGo(this.#file)
+    await this.#file[Symbol.asyncDispose]()
     this.#file = file
     this.#length = 0
     segments.begin(first)
@@ -157,7 +156,7 @@ export class SegmentStore implements CommitStore {
   /** What stands behind the acknowledged bytes is ignored either way; cutting it off spares whoever opens the file a riddle. */
   async #endOpenSegment(): Promise<void> {
     await this.#file.truncate(this.#length).catch(() => {})
-    await letGo(this.#file)
+    await this.#file[Symbol.asyncDispose]()
   }
 
   async #failed(syscall: string, cause: unknown): Promise<CommitFailure> {

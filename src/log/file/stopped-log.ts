@@ -52,6 +52,11 @@ export class StoppedLog implements Pick<EventLog, 'read' | 'head'>, AsyncDisposa
     return next === 0 ? null : positionOf(next - 1)
   }
 
+  /** How many records a stream has, counted from its first one. */
+  count(stream: Stream): number {
+    return this.#streams[stream].recent.next
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const stream of streams) this.#streams[stream].recent.close()
     await this.#lock[Symbol.asyncDispose]()
