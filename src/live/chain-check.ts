@@ -23,12 +23,21 @@ interface SourceState {
   missingBefore: number
 }
 
+/** What a check knows, by source: another one made from it judges as it would. `missingFrom` null: nothing is missing. */
+export type ChainState = ReadonlyMap<string, Readonly<Omit<SourceState, 'missingFrom'> & { missingFrom: number | null }>>
+
 /** A repeat older than this many records is taken for a duplicate without comparing bytes. */
 const recentPerSource = 1_024
 
 /** Follows the chain of every source in a stream and says what each record is. Nothing is folded before it is asked. */
 export class ChainCheck {
   readonly #sources = new Map<string, SourceState>()
+
+  constructor(from: ChainState = new Map()) {
+    for (const [source, state] of from) {
+      this.#sources.set(source, { ...state, recent: new Map(state.recent), missingFrom: state.missingFrom ?? Infinity })
+    }
+  }
 
   judge(link: ChainLink, leafHash: string): ChainVerdict {
     const state = this.#stateOf(link.source)
@@ -41,6 +50,15 @@ export class ChainCheck {
     state.recent.set(link.sequence, leafHash)
     state.recent.delete(link.sequence - recentPerSource)
     return verdict
+  }
+
+  /** As it is now: what is judged later changes nothing in it. */
+  state(): ChainState {
+    const copies = [...this.#sources].map(([source, state]) => {
+      const missingFrom = state.missingFrom === Infinity ? null : state.missingFrom
+      return [source, { ...state, recent: new Map(state.recent), missingFrom }] as const
+    })
+    return new Map(copies)
   }
 
   #stateOf(source: string): SourceState {

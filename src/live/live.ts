@@ -1,15 +1,16 @@
-import { readRecord, type Reading, type WaybillEvent } from '../../events/catalog.ts'
 import { streams, type Stream } from '../../events/define.ts'
-import { readChainLink, recordText, type ChainLink } from '../../events/envelope.ts'
-import { health, type HealthView } from '../../projections/health.ts'
-import { openConnections, type OpenConnections } from '../../projections/open-connections.ts'
-import { apply, type Recorded } from '../../projections/projection.ts'
-import { routing, type Routing } from '../../projections/routing.ts'
-import { runs, type Runs } from '../../projections/runs.ts'
-import { traffic, type Traffic } from '../../projections/traffic.ts'
+import type { HealthView } from '../../projections/health.ts'
+import type { Idempotency } from '../../projections/idempotency.ts'
+import type { OpenConnections } from '../../projections/open-connections.ts'
+import type { Recorded } from '../../projections/projection.ts'
+import type { Routing } from '../../projections/routing.ts'
+import type { Runs } from '../../projections/runs.ts'
+import type { Traffic } from '../../projections/traffic.ts'
 import { Fault, invariant } from '../core/errors.ts'
-import { LogDamaged, type EventLog, type Position, type StoredRecord, type WrittenEvent } from '../log/event-log.ts'
-import { ChainCheck } from './chain-check.ts'
+import { LogDamaged, type EventLog, type StoredRecord } from '../log/event-log.ts'
+import { foldInto, heldStates, initialStates, type States } from './folds.ts'
+import { Intake, type IntakeState, type RecordTrouble } from './intake.ts'
+import type { SnapshotKeeper } from './snapshots/keeper.ts'
 
 /** Whether a change took effect when it was read back, or lost the race for its revision. */
 export type Outcome = 'effective' | 'void'
@@ -17,11 +18,8 @@ export type Outcome = 'effective' | 'void'
 /** Something about the records themselves that an operator has to know; counted, never hidden. */
 export interface LiveTrouble {
   readonly stream: Stream
-  /**
-   * What the chain said, and: malformed, bytes that are no record; unknown_type, a newer node's; unreadable, the medium
-   * failed and the stream is not followed any more.
-   */
-  readonly kind: 'contradiction' | 'gap' | 'late' | 'malformed' | 'unknown_type' | 'unreadable'
+  /** Unreadable: the medium failed and the stream is not followed any more. */
+  readonly kind: RecordTrouble | 'unreadable'
   readonly detail: string
 }
 
@@ -40,10 +38,19 @@ export interface LiveOptions {
    * another run, and every one at replay, is checked. 1 checks all.
    */
   readonly checkOneIn?: number
+  /** Where states are kept, so that a start need not fold the whole log; without it, it does. */
+  readonly snapshots?: SnapshotKeeper
+}
+
+/** What `replay` did. */
+export interface Replayed {
+  /** Records folded. */
+  readonly records: number
+  /** Records that a snapshot spared. */
+  readonly spared: number
 }
 
 const checkOneInDefault = 64
-type Legible = { readonly link: ChainLink; readonly reading: Exclude<Reading, { kind: 'malformed' }> }
 
 /**
  * The state that everything else looks at: follows the log, drops duplicates, folds, and publishes. There is no second
@@ -53,65 +60,71 @@ export class Live {
   readonly #log: EventLog
   readonly #onTrouble: (trouble: LiveTrouble) => void
   readonly #checkOneIn: number
+  readonly #snapshots: SnapshotKeeper | null
   readonly #stop = new AbortController()
-  readonly #checks: Record<Stream, ChainCheck> = {
-    control: new ChainCheck(),
-    connections: new ChainCheck(),
-    operations: new ChainCheck(),
-  }
-  readonly #folded: Record<Stream, Position | null> = { control: null, connections: null, operations: null }
-  readonly #counts: Record<Stream, number> = { control: 0, connections: 0, operations: 0 }
-  readonly #listeners: Record<Stream, Set<Listener>> = {
-    control: new Set(),
-    connections: new Set(),
-    operations: new Set(),
-  }
+  readonly #listeners: Record<Stream, Set<Listener>> = { control: new Set(), connections: new Set(), operations: new Set() }
   readonly #outcomes = new Map<string, (outcome: Outcome) => void>()
   readonly #following: Promise<void>[] = []
 
-  #routing: Routing = routing.initial()
-  #health: HealthView = health.initial()
-  #openConnections: OpenConnections = openConnections.initial()
-  #traffic: Traffic = traffic.initial()
-  #runs: Runs = runs.initial()
+  #intakes: Readonly<Record<Stream, Intake>>
+  #states: States = initialStates()
+  #mode: Mode = 'follow'
   #frozen: Frozen | null = null
+  #troubled = false
 
   constructor(log: EventLog, onTrouble: (trouble: LiveTrouble) => void, options: LiveOptions = {}) {
     this.#log = log
     this.#onTrouble = onTrouble
     this.#checkOneIn = options.checkOneIn ?? checkOneInDefault
+    this.#snapshots = options.snapshots ?? null
+    this.#intakes = this.#makeIntakes()
   }
 
   /** An immutable snapshot: hold it as long as you like. */
   get routing(): Routing {
-    return this.#routing
+    return this.#states.routing
+  }
+  /** Which requests with an Idempotency-Key took effect lately. */
+  get idempotency(): Idempotency {
+    return this.#states.idempotency
   }
   get health(): HealthView {
-    return this.#health
+    return this.#states.health
   }
   get openConnections(): OpenConnections {
-    return this.#openConnections
+    return this.#states.openConnections
   }
   get traffic(): Traffic {
-    return this.#traffic
+    return this.#states.traffic
   }
   get runs(): Runs {
-    return this.#runs
+    return this.#states.runs
   }
   get frozen(): Frozen | null {
     return this.#frozen
   }
   /** Records folded from a stream, duplicates not counted. */
   count(stream: Stream): number {
-    return this.#counts[stream]
+    return this.#intakes[stream].count
   }
 
-  /** Folds everything up to the head of every stream. Throws `LogDamaged` when stored bytes are not records. */
-  async replay(): Promise<void> {
+  /**
+   * Folds everything up to the head of every stream, from the newest snapshot that is good. Throws `LogDamaged` when
+   * stored bytes are not records.
+   */
+  async replay(): Promise<Replayed> {
+    if (this.#total() === 0) await this.#restore()
+    const spared = this.#total()
+    this.#mode = 'replay'
     for (const stream of streams) {
-      const batches = this.#log.read(stream, { after: this.#folded[stream], follow: false })
-      for await (const batch of readAhead(batches)) this.#take(stream, batch, 'replay')
+      const batches = this.#log.read(stream, { after: this.#intakes[stream].position, follow: false })
+      for await (const batch of readAhead(batches)) {
+        this.#take(stream, batch)
+        await this.#snapshots?.caughtUp()
+      }
     }
+    this.#mode = 'follow'
+    return { records: this.#total() - spared, spared }
   }
 
   /** Goes on from where `replay` ended, until `stop`. */
@@ -132,15 +145,21 @@ export class Live {
     return Object.assign(promise, { [Symbol.dispose]: () => void this.#outcomes.delete(id) })
   }
 
+  /** Resolves when the state of now is in a snapshot, or can't be: at an orderly end, while the log can still be read. */
+  async keepSnapshot(): Promise<void> {
+    if (!this.#troubled) await this.#snapshots?.keepNow(this.#total(), this.#capture)
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort()
+    this.#snapshots?.stop()
     await Promise.all(this.#following)
   }
 
   async #follow(stream: Stream): Promise<void> {
-    const options = { after: this.#folded[stream], follow: true, signal: this.#stop.signal }
+    const options = { after: this.#intakes[stream].position, follow: true, signal: this.#stop.signal }
     try {
-      for await (const batch of this.#log.read(stream, options)) this.#take(stream, batch, 'follow')
+      for await (const batch of this.#log.read(stream, options)) this.#take(stream, batch)
     } catch (error) {
       // What could not be read is on the medium all the same: the next start folds it. Anything else is our own bug.
       if (!(error instanceof Fault)) throw error
@@ -148,56 +167,64 @@ export class Live {
     }
   }
 
-  #take(stream: Stream, batch: readonly StoredRecord[], mode: Mode): void {
-    for (const record of batch) {
-      this.#takeOne(stream, record, mode)
-      this.#folded[stream] = record.position
-    }
+  async #restore(): Promise<void> {
+    const found = await this.#snapshots?.load(this.#log)
+    if (found === undefined || found === null) return
+    this.#states = found.states
+    this.#intakes = this.#makeIntakes(found.intakes)
   }
 
-  #takeOne(stream: Stream, record: StoredRecord, mode: Mode): void {
-    const { bytes, leafHash, position, written } = record
-    const known = written !== undefined && stream === 'connections' && this.#counts[stream] % this.#checkOneIn !== 0
-    const legible = known ? asWritten(written) : read(bytes)
-    if ('problem' in legible) {
-      const detail = `record at ${position} of ${stream} is not readable: ${legible.problem}`
-      if (mode === 'replay') throw new LogDamaged(detail)
-      this.#trouble(stream, 'malformed', detail)
-      return
-    }
-    const { link, reading } = legible
-    const verdict = this.#checks[stream].judge(link, leafHash)
-    if (verdict === 'duplicate') return
-    if (verdict !== 'next') this.#trouble(stream, verdict, `${link.source} sequence ${link.sequence}`)
-    if (verdict === 'contradiction' || verdict === 'late') return
-    this.#counts[stream] += 1
-    if (reading.kind === 'unknown') this.#trouble(stream, 'unknown_type', reading.type)
-    else this.#fold(stream, { event: reading.event, leafHash })
+  #take(stream: Stream, batch: readonly StoredRecord[]): void {
+    for (const record of batch) this.#takeOne(stream, record)
+    // A state that lacks what went wrong would hide it from the next start.
+    if (this.#snapshots !== null && !this.#troubled) this.#snapshots.note(this.#total(), this.#capture)
   }
 
-  #fold(stream: Stream, recorded: Recorded): void {
-    if (stream === 'control') {
-      if (this.#frozen !== null) return
-      this.#foldControl(recorded)
-    } else if (stream === 'connections') {
-      this.#openConnections = apply(openConnections, this.#openConnections, recorded)
-      this.#traffic = apply(traffic, this.#traffic, recorded)
-    } else {
-      this.#health = apply(health, this.#health, recorded)
-      this.#runs = apply(runs, this.#runs, recorded)
-    }
+  #takeOne(stream: Stream, record: StoredRecord): void {
+    const intake = this.#intakes[stream]
+    const known = stream === 'connections' && intake.count % this.#checkOneIn !== 0
+    const recorded = intake.take(record, known ? record.written : undefined)
+    if (recorded === null) return
+    if (stream !== 'control') foldInto(this.#states, stream, recorded)
+    else if (this.#frozen === null) this.#foldControl(recorded)
+    else return
     for (const listener of this.#listeners[stream]) listener(recorded)
   }
 
   #foldControl(recorded: Recorded): void {
-    this.#routing = apply(routing, this.#routing, recorded)
+    foldInto(this.#states, 'control', recorded)
+    const { routing } = this.#states
+    const effective = routing.basis === recorded.leafHash
+    if (effective) this.#snapshots?.noteChange(this.#intakes.control.count, () => ({ intake: this.#intakes.control.state(), routing }))
     const settle = this.#outcomes.get(recorded.event.id)
     if (settle === undefined) return
     this.#outcomes.delete(recorded.event.id)
-    settle(this.#routing.basis === recorded.leafHash ? 'effective' : 'void')
+    settle(effective ? 'effective' : 'void')
+  }
+
+  readonly #capture = (): { readonly intakes: Readonly<Record<Stream, IntakeState>>; readonly states: States } => {
+    const { control, connections, operations } = this.#intakes
+    const intakes = { control: control.state(), connections: connections.state(), operations: operations.state() }
+    return { intakes, states: heldStates(this.#states) }
+  }
+
+  #total(): number {
+    return this.count('control') + this.count('connections') + this.count('operations')
+  }
+
+  #makeIntakes(from?: Readonly<Record<Stream, IntakeState>>): Record<Stream, Intake> {
+    const make = (stream: Stream): Intake =>
+      new Intake(stream, (kind, detail) => this.#onRecordTrouble(stream, kind, detail), from?.[stream])
+    return { control: make('control'), connections: make('connections'), operations: make('operations') }
+  }
+
+  #onRecordTrouble(stream: Stream, kind: RecordTrouble, detail: string): void {
+    if (kind === 'malformed' && this.#mode === 'replay') throw new LogDamaged(detail)
+    this.#trouble(stream, kind, detail)
   }
 
   #trouble(stream: Stream, kind: LiveTrouble['kind'], detail: string): void {
+    this.#troubled = true
     if (stream === 'control') this.#frozen ??= { because: `${kind}: ${detail}` }
     this.#onTrouble({ stream, kind, detail })
   }
@@ -219,23 +246,4 @@ async function* readAhead<Batch>(batches: AsyncIterable<Batch>): AsyncGenerator<
   } finally {
     await iterator.return?.()
   }
-}
-
-function asWritten(written: WrittenEvent): Legible {
-  const { prevhash, sequence, source } = written
-  return { link: { prevhash, sequence: Number(sequence), source }, reading: { kind: 'event', event: written as WaybillEvent } }
-}
-
-/** Link and event come from two ways of reading the same bytes: where they differ, the bytes are not ours. */
-function read(bytes: Uint8Array): Legible | { readonly problem: string } {
-  const text = recordText(bytes)
-  if (text === null) return { problem: 'it is not UTF-8' }
-  const link = readChainLink(text)
-  if (link === null) return { problem: 'it has no place in a chain' }
-  const reading = readRecord(text)
-  if (reading.kind === 'malformed') return reading
-  if (reading.kind === 'unknown') return { link, reading }
-  const { prevhash, sequence, source } = reading.event
-  const same = Number(sequence) === link.sequence && prevhash === link.prevhash && source === link.source
-  return same ? { link, reading } : { problem: 'its place in the chain reads in two ways' }
 }

@@ -1,3 +1,6 @@
+import type { ConnectionOpenedData } from '../../events/connection.ts'
+import type { Actor } from '../../events/values.ts'
+
 /**
  * What this node knows of itself and is in no log yet: open connections, its own view of backends, its listeners.
  * The data path implements it, the API and the metrics read it.
@@ -8,6 +11,38 @@ export interface OpenCount {
   /** Of the open connections only. */
   readonly bytesToBackend: number
   readonly bytesToClient: number
+}
+
+/** A connection that is open on this node now. */
+export interface OpenConnectionNow {
+  readonly opened: ConnectionOpenedData
+  /** RFC 3339, the time of its opened record. */
+  readonly openedAt: string
+  readonly bytesToBackend: number
+  readonly bytesToClient: number
+}
+
+export interface OpenConnectionsNow {
+  /** In the order of their ids, which is that of opening, from the first one after `after`. */
+  openConnections(after: string | null): Iterable<OpenConnectionNow>
+  /** Null when no such connection is open on this node. */
+  openConnection(id: string): OpenConnectionNow | null
+  /** Ends it with RST to both sides; its closing record names the actor. False when it is not open on this node. */
+  endConnection(id: string, actor: Actor): boolean
+}
+
+export interface ListenerNow {
+  readonly listener: string
+  /** Null: the shared listener. */
+  readonly pool: string | null
+  readonly address: string
+  readonly state: 'bound' | 'failed'
+  /** errno name of the failed bind. */
+  readonly code: string | null
+}
+
+export interface ListenersNow {
+  readonly listeners: readonly ListenerNow[]
 }
 
 export interface OpenCounters {
@@ -23,6 +58,8 @@ export interface OpenCounters {
 export interface BackendHealthNow {
   readonly state: 'new' | 'up' | 'down'
   readonly code: string | null
+  /** RFC 3339, the last check or dial that said something; null: none yet. */
+  readonly checkedAt: string | null
 }
 
 /** Why the node should get no clients now, beyond what the log and the configuration say. */
