@@ -1,6 +1,6 @@
 import { encodeDraft, encodedBytes, type Draft } from '../../events/envelope.ts'
-import type { Actor, Change, Origin } from '../../events/values.ts'
-import type { Pool, Routing } from '../../projections/routing.ts'
+import type { Actor, Change, Idempotency, Origin } from '../../events/values.ts'
+import type { Backend, Pool, Routing } from '../../projections/routing.ts'
 import { controlRecordBytesMax } from '../core/limits.ts'
 import type { Endpoint } from '../core/network.ts'
 
@@ -8,11 +8,14 @@ import type { Endpoint } from '../core/network.ts'
 
 export type RefusalCode =
   | 'backend_exists'
+  | 'backend_unknown'
   | 'backend_url_invalid'
   | 'command_too_large'
   | 'default_route_taken'
+  | 'idempotency_key_reused'
   | 'listen_invalid'
   | 'listen_taken'
+  | 'managed_by_file'
   | 'pool_exists'
   | 'pool_unknown'
   | 'revision_mismatch'
@@ -44,14 +47,16 @@ export interface Request {
   readonly actor: Actor
   readonly change: Change
   readonly origin: Origin
-  readonly idempotencyKey: string | null
+  readonly idempotency: Idempotency
+  /** The declaration file that asks; null: somebody through the API. */
+  readonly file: string | null
   /** The pool's revision that the caller has seen (`If-Match`); null: whatever it is. */
   readonly ifMatch: number | null
 }
 
 /** New for each attempt: a record that lost its race keeps its id. */
 export interface Stamp {
-  readonly id: string
+  readonly recordId: string
   /** RFC 3339, UTC, three fraction digits. */
   readonly time: string
 }
@@ -61,6 +66,8 @@ export interface Rules {
   readonly autoDefaultRoute: boolean
   /** Addresses that no pool may listen on. */
   readonly api: Endpoint
+  /** Where health is served for probes; null: nowhere. */
+  readonly ops: Endpoint | null
   readonly sharedListen: Endpoint
 }
 
@@ -73,6 +80,16 @@ export type Decide<Command, Data extends object> = (
 export const noChange: Change = { approved_by: null, reason: null, requested_by: null, ticket: null }
 /** The control stream is one partition, so its key says nothing more. */
 export const controlPartitionKey = 'control'
+
+/** A control record of this command. `data` has its keys in code-unit order. */
+export function controlDraft<Data extends object>(
+  { recordId, time }: Stamp,
+  { type }: { readonly type: string },
+  subject: string,
+  data: Data,
+): DraftFacts<Data> {
+  return { id: recordId, type, subject, time, partitionkey: controlPartitionKey, data }
+}
 
 export function refuse(code: RefusalCode, sentence: string, about: Pick<Refusal, 'field' | 'extra'> = {}): { refusal: Refusal } {
   return { refusal: { code, sentence, ...about } }
@@ -94,6 +111,32 @@ export function tooLarge(facts: DraftFacts): { refusal: Refusal } | null {
 
 export function unknownPool(name: string): { refusal: Refusal } {
   return refuse('pool_unknown', `There is no pool "${name}". GET /api/pools lists those that exist.`, { extra: { pool: name } })
+}
+
+export function unknownBackend(pool: Pool, id: string): { refusal: Refusal } {
+  return refuse('backend_unknown', `Pool "${pool.name}" has no backend ${id}. GET /api/pools/${pool.name}/backends lists those it has.`, {
+    extra: { pool: pool.name, backend: id },
+  })
+}
+
+/**
+ * Whether a write may touch a field of an object: what a declaration file sets, only that file may change. `field` null
+ * means the object as a whole. Others may set what the file leaves open.
+ */
+export function notOwner(
+  what: string,
+  { declaration }: Pick<Backend | Pool, 'declaration'>,
+  { file }: Pick<Request, 'file'>,
+  field: string | null,
+): { refusal: Refusal } | null {
+  if (declaration === null || declaration.file === file) return null
+  if (field !== null && !declaration.fields.includes(field)) return null
+  const about = field === null ? what : `${field} of ${what}`
+  return refuse(
+    'managed_by_file',
+    `${about} is declared in ${declaration.file}, so only that file changes it: edit it there and apply it.`,
+    { ...(field === null ? {} : { field }), extra: { file: declaration.file } },
+  )
 }
 
 /** RFC 9110, section 13.1.1: act only on the state that the caller has seen. */

@@ -1,4 +1,5 @@
 import type { Draft } from '../../events/envelope.ts'
+import { answeredBefore, type Answered } from '../../projections/idempotency.ts'
 import type { Routing } from '../../projections/routing.ts'
 import { rfc3339, sleep, type Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
@@ -6,7 +7,8 @@ import { decisionAttemptsMax } from '../core/limits.ts'
 import type { Live, Outcome } from '../live/live.ts'
 import { NotWritten, Unsettled, type EventLog } from '../log/event-log.ts'
 import { commandsWaitingMax } from './bounds.ts'
-import type { Decide, Decision, DraftFacts, Refusal, Request, Rules, Stamp } from './decision.ts'
+import { refuse, type Decide, type Decision, type DraftFacts, type Refusal, type Request, type Rules, type Stamp } from './decision.ts'
+import { routingAfter } from './routing-after.ts'
 
 /**
  * Runs commands: decides on the state that the log folds to, appends one record, and waits until this node's own fold
@@ -14,7 +16,7 @@ import type { Decide, Decision, DraftFacts, Refusal, Request, Rules, Stamp } fro
  */
 
 export interface DeskOptions {
-  readonly live: Pick<Live, 'routing' | 'frozen' | 'outcomeOf' | 'subscribe'>
+  readonly live: Pick<Live, 'routing' | 'frozen' | 'idempotency' | 'outcomeOf' | 'subscribe'>
   readonly log: Pick<EventLog, 'append' | 'availability'>
   readonly clock: Clock
   readonly makeId: MakeId
@@ -26,10 +28,12 @@ export interface DeskOptions {
 export type Answer<Data extends object> =
   /** On record and in force. `routing` is the state right after it, `facts` the record's data. */
   | { readonly kind: 'effective'; readonly id: string; readonly revision: number; readonly routing: Routing; readonly facts: DraftFacts<Data> }
+  /** The same request with the same Idempotency-Key took effect before: its answer was made from `revision`. */
+  | { readonly kind: 'repeated'; readonly first: Answered }
   /** Everything was so already: no record. */
   | { readonly kind: 'unchanged'; readonly routing: Routing }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
-  /** Nothing was recorded and nothing will be: the log takes no records. */
+  /** It is not in force and never will be: the log takes no records. At most it is there as void. */
   | { readonly kind: 'not_applied'; readonly because: string }
   /** The record was handed to the log: it will be effective or void, and only the log will say which. */
   | { readonly kind: 'outcome_unknown'; readonly id: string }
@@ -39,6 +43,12 @@ export type Answer<Data extends object> =
   | { readonly kind: 'conflict_retry_exhausted'; readonly attempts: number }
   /** Too many commands wait already. */
   | { readonly kind: 'busy'; readonly waiting: number }
+
+/** What a command would do, without doing it. */
+export type Preview<Data extends object> =
+  | { readonly kind: 'would_change'; readonly before: Routing; readonly after: Routing; readonly facts: DraftFacts<Data> }
+  | { readonly kind: 'unchanged'; readonly routing: Routing }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 type Attempt<Data extends object> = Answer<Data> | 'void'
 
@@ -66,6 +76,17 @@ export class Desk {
     return answer
   }
 
+  /** Decides on the state of now and records nothing. */
+  preview<Command extends Request, Data extends object>(decide: Decide<Command, Data>, command: Command): Preview<Data> {
+    const { live, clock, makeId, rules } = this.#options
+    const { routing } = live
+    const stamp: Stamp = { recordId: makeId(), time: rfc3339(clock.now()) }
+    const decision = decide(routing, { ...command, ...stamp }, rules)
+    if ('refusal' in decision) return { kind: 'refused', refusal: decision.refusal }
+    if ('unchanged' in decision) return { kind: 'unchanged', routing }
+    return { kind: 'would_change', before: routing, after: routingAfter(routing, decision.record), facts: decision.record }
+  }
+
   /** Resolves when every command that was accepted has its answer. */
   async idle(): Promise<void> {
     while (this.#waiting > 0) await this.#last
@@ -89,13 +110,32 @@ export class Desk {
     const { live, log, clock, makeId, rules } = this.#options
     if (live.frozen) return { kind: 'frozen', because: live.frozen.because }
     const { routing } = live
-    const stamp: Stamp = { id: makeId(), time: rfc3339(clock.now()) }
+    const earlier = this.earlierAnswer(command)
+    if (earlier !== null) return earlier
+    const stamp: Stamp = { recordId: makeId(), time: rfc3339(clock.now()) }
     const decision: Decision<Data> = decide(routing, { ...command, ...stamp }, rules)
     if ('refusal' in decision) return { kind: 'refused', refusal: decision.refusal }
     if ('unchanged' in decision) return { kind: 'unchanged', routing }
     const available = log.availability('control')
     if (!available.available) return { kind: 'not_applied', because: `${available.syscall} failed with ${available.code}` }
     return this.#record(decision.record, routing)
+  }
+
+  /** What a repeat of a request with an Idempotency-Key is answered; null: it is none. */
+  earlierAnswer({ actor, idempotency }: Pick<Request, 'actor' | 'idempotency'>): Extract<Answer<never>, { kind: 'refused' | 'repeated' }> | null {
+    if (idempotency === null) return null
+    const { clock, live } = this.#options
+    const first = answeredBefore(live.idempotency, actor, idempotency.key, clock.now())
+    if (first === null) return null
+    if (first.digest === idempotency.digest) return { kind: 'repeated', first }
+    return {
+      kind: 'refused',
+      ...refuse(
+        'idempotency_key_reused',
+        `This Idempotency-Key came with another request, which made revision ${first.revision}. Use a new key for every new request.`,
+        { extra: { revision: first.revision, record_id: first.id } },
+      ),
+    }
   }
 
   async #record<Data extends object>(facts: DraftFacts<Data>, decidedOn: Routing): Promise<Attempt<Data>> {

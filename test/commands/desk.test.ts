@@ -2,45 +2,20 @@ import { describe, expect, test } from 'vitest'
 import type { Draft } from '../../events/envelope.ts'
 import { decideAddBackend, type AddBackend } from '../../src/commands/backend.ts'
 import { commandsWaitingMax } from '../../src/commands/bounds.ts'
+import { decideCreatePool, type CreatePool } from '../../src/commands/create-pool.ts'
 import { Desk } from '../../src/commands/desk.ts'
-import { decideCreatePool, type CreatePool } from '../../src/commands/pool.ts'
-import type { Clock } from '../../src/core/clock.ts'
 import { idMaker } from '../../src/core/ids.ts'
 import { decisionAttemptsMax } from '../../src/core/limits.ts'
 import { systemClock } from '../../src/core/system/clock.ts'
 import { systemRandom } from '../../src/core/system/random.ts'
 import { Live } from '../../src/live/live.ts'
-import { MemoryLog } from '../../src/log/memory.ts'
+import { appendTimeoutMs, controlTexts, memory, nodeOn } from '../support/desks.ts'
 import { ManualClock, settled } from '../support/manual-clock.ts'
 import { request, rules } from './decide.ts'
+import { backend, named } from './wishes.ts'
 
-const appendTimeoutMs = 5_000
-
-interface Node extends AsyncDisposable {
-  readonly desk: Desk
-  readonly live: Live
-}
-
-/** Another node's view of the same log. */
-async function nodeOn(log: MemoryLog, clock: Clock = systemClock, makeId = idMaker(clock, systemRandom)): Promise<Node> {
-  const live = new Live(log, () => {})
-  await live.replay()
-  live.follow()
-  const desk = new Desk({ live, log, clock, makeId, rules, appendTimeoutMs })
-  return { desk, live, [Symbol.asyncDispose]: () => live.stop() }
-}
-
-function memory(clock: Clock = systemClock): MemoryLog {
-  return new MemoryLog({ clock, makeId: idMaker(clock, systemRandom) })
-}
-
-function createPool(name: string): CreatePool {
-  return {
-    ...request, name, algorithm: 'least_connections', businessNeed: null, defaultRoute: null, healthCheckIntervalMs: 10_000,
-    listen: null, managedBy: 'api', owner: null, serverNames: [`${name}.example`],
-  }
-}
-const addBackend = (pool: string, host: string): AddBackend => ({ ...request, pool, url: `https://${host}`, weight: 1 })
+const createPool = (name: string): CreatePool => ({ ...request, ...named(name) })
+const addBackend = (pool: string, host: string): AddBackend => ({ ...request, ...backend(pool, host) })
 
 describe('one desk', () => {
   test('answers once its own fold has read the record, with the state right after it', async () => {
@@ -125,7 +100,7 @@ describe('when the log fails', () => {
     gate[Symbol.dispose]()
     await settled()
     expect(answer.kind).toBe('outcome_unknown')
-    const [text] = (await texts(log)).flat()
+    const [text] = await controlTexts(log)
     if (answer.kind === 'outcome_unknown') expect(text).toContain(answer.id)
     expect(node.live.routing.pools.has('a')).toBe(true)
   })
@@ -160,14 +135,6 @@ const alien: Draft = {
   time: '2026-11-24T08:00:00.000Z', partitionkey: 'control', data: {},
 }
 
-async function texts(log: MemoryLog): Promise<string[][]> {
-  const batches: string[][] = []
-  for await (const batch of log.read('control', { after: null, follow: false })) {
-    batches.push(batch.map(({ bytes }) => Buffer.from(bytes).toString()))
-  }
-  return batches
-}
-
 describe('two desks on one log', () => {
   test('both changes of a race take effect; the loser decides again and its void record stays visible', async () => {
     await using log = memory()
@@ -194,7 +161,7 @@ describe('two desks on one log', () => {
     await using fresh = await nodeOn(log)
     expect(fresh.live.routing).toEqual(one.live.routing)
 
-    const stored = (await texts(log)).flat().map((text) => JSON.parse(text) as { revision: number })
+    const stored = (await controlTexts(log)).map((text) => JSON.parse(text) as { revision: number })
     expect(stored).toHaveLength(revision + voided)
     const seen = new Set(stored.map((record) => record.revision))
     expect([...seen].sort((a, b) => a - b)).toEqual(Array.from({ length: revision }, (_, index) => index + 1))
@@ -219,7 +186,7 @@ describe('two desks on one log', () => {
     let races = 0
     const answer = await victim.desk.run((state, command, byRules) => {
       races += 1
-      const decision = decideCreatePool(state, { ...createPool(`rival-${races}`), id: rival(), time: command.time }, byRules)
+      const decision = decideCreatePool(state, { ...createPool(`rival-${races}`), recordId: rival(), time: command.time }, byRules)
       if ('record' in decision) {
         const draft = { ...decision.record, revision: state.revision + 1, basis: state.basis }
         void log.append('control', [draft], { purpose: 'admission' })
