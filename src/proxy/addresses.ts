@@ -40,10 +40,10 @@ export class Addresses {
   }
 
   /**
-   * At least one address, in the resolver's order. Rejects with the resolver's `code` when there never was one, or with
-   * `timeout` when it says nothing for that long.
+   * At least one address, in the resolver's order. Rejects with the resolver's `code` when there never was one, with
+   * `timeout` when it says nothing for that long, or with `ECANCELED` once `gone` has settled: nobody asks any more.
    */
-  async of(host: string, timeoutMs: number): Promise<readonly string[]> {
+  async of(host: string, timeoutMs: number, gone: Promise<unknown>): Promise<readonly string[]> {
     if (isIP(host) !== 0) return [host]
     const cached = this.#answers.get(host)
     if (cached !== undefined && this.#clock.monotonicMs() < cached.untilMs) return cached.addresses
@@ -52,16 +52,19 @@ export class Addresses {
       running = this.#renew(host, cached).finally(() => this.#running.delete(host))
       this.#running.set(host, running)
     }
-    return this.#inTime(running, timeoutMs, host, cached)
+    // A known answer serves while it is renewed: nobody waits for a resolver that is slow or dead. Health checks keep asking.
+    return cached === undefined ? this.#inTime(running, timeoutMs, gone, host) : cached.addresses
   }
 
   async #inTime(
-    running: Promise<readonly string[]>, timeoutMs: number, host: string, cached: Answer | undefined,
+    running: Promise<readonly string[]>, timeoutMs: number, gone: Promise<unknown>, host: string,
   ): Promise<readonly string[]> {
-    const late = Promise.withResolvers<null>()
+    const late = Promise.withResolvers<'gone' | null>()
     using _timer = this.#clock.after(timeoutMs, () => late.resolve(null))
-    const addresses = (await Promise.race([running, late.promise])) ?? cached?.addresses
-    if (addresses !== undefined) return addresses
+    void gone.then(() => late.resolve('gone'))
+    const answer = await Promise.race([running, late.promise])
+    if (answer === 'gone') throw Object.assign(new Error(`nobody asks for ${host} any more`), { code: 'ECANCELED' })
+    if (answer !== null) return answer
     throw Object.assign(new Error(`${host} was not resolved within ${timeoutMs} ms`), { code: 'timeout' })
   }
 

@@ -14,21 +14,21 @@ import type { ClientHello } from './hello/client-hello.ts'
 /** No record, no traffic: the opened record is durable before the first client byte may go on. */
 
 export type Admission =
-  | { readonly kind: 'admitted' }
+  | { readonly kind: 'admitted'; readonly openedAt: string }
   /** Not on record and never will be: the client is refused. */
   | { readonly kind: 'refused'; readonly reason: 'append_timeout' | 'log_unavailable' }
   /** Written and not confirmed: it will appear, so it has to be closed on record too. */
-  | { readonly kind: 'unsettled' }
+  | { readonly kind: 'unsettled'; readonly openedAt: string }
 
 export const serverNameRecordedMax = 512
 
 export async function admit(log: EventLog, drafts: Drafts, opened: ConnectionOpenedData, timeoutMs: number): Promise<Admission> {
+  const draft = drafts.make(ConnectionOpened, `connections/${opened.connection_id}`, opened)
   try {
-    const draft = drafts.make(ConnectionOpened, `connections/${opened.connection_id}`, opened)
     await log.append('connections', [draft], { purpose: 'admission', timeoutMs })
-    return { kind: 'admitted' }
+    return { kind: 'admitted', openedAt: draft.time }
   } catch (error) {
-    if (error instanceof Unsettled) return { kind: 'unsettled' }
+    if (error instanceof Unsettled) return { kind: 'unsettled', openedAt: draft.time }
     if (!(error instanceof NotWritten)) throw error
     return { kind: 'refused', reason: error.because === 'timeout' ? 'append_timeout' : 'log_unavailable' }
   }

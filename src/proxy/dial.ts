@@ -77,7 +77,7 @@ export async function dialBackend(link: Link, pool: Pool, dialing: Dialing): Pro
     dialing.health.report(backend, false, 'dial_failed', outcome.code)
   }
   if (attempts.length > 0) return { kind: 'refused', reason: 'dial_failed', attempts }
-  const usable = [...pool.backends.values()].some((backend) => !backend.draining)
+  const usable = [...pool.backends.values()].some((backend) => backend.drainingSince === null)
   return { kind: 'refused', reason: usable ? 'no_healthy_backend' : 'no_backend', attempts }
 }
 
@@ -90,9 +90,10 @@ async function dialOne(link: Link, backend: BackendState, dialing: Dialing, atte
   const startedMs = dialing.clock.monotonicMs()
   let addresses: readonly string[]
   try {
-    addresses = await dialing.addresses.of(backend.host, dialing.dialTimeoutMs)
+    addresses = await dialing.addresses.of(backend.host, dialing.dialTimeoutMs, link.closed)
   } catch (error) {
     const code = errnoOf(error)
+    if (code === 'ECANCELED') return { kind: 'gone' }
     attempts.push({ backend: backend.id, code, ip: null, ms: elapsed(dialing.clock, startedMs) })
     return { kind: 'failed', code }
   }

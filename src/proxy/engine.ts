@@ -1,4 +1,5 @@
 import type { closePhases } from '../../events/connection.ts'
+import type { Actor } from '../../events/values.ts'
 import type { Endpoint, Listening } from '../core/network.ts'
 import type { ClientHello } from './hello/client-hello.ts'
 
@@ -28,15 +29,20 @@ export type CloseParty = 'backend' | 'client' | 'operator' | 'proxy'
 export type ClosePhase = (typeof closePhases)[number]
 export type CloseCause =
   | 'audit_timeout'
+  | 'drain_forced'
+  | 'drain_timeout'
   | 'finished'
   | 'half_close_timeout'
   | 'idle_timeout'
   | 'network_error'
+  | 'operator_ended'
   | 'reset'
   | 'shutdown'
 
 /** Why a link ends: whose doing, and what happened. `code` is the errno name of a socket that broke. */
 export interface Ending {
+  /** Who ended it, when `by` is operator. */
+  readonly actor?: Actor
   readonly by: CloseParty
   readonly because: CloseCause
   readonly code: string | null

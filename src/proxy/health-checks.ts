@@ -23,6 +23,8 @@ interface Schedule {
   timer: Timer
   readonly intervalMs: number
   rounds: number
+  /** Ends the check that runs now, so that nothing of it outlives the backend or the node. */
+  giveUp: (() => void) | null
 }
 
 export interface HealthCheckParts {
@@ -52,7 +54,7 @@ export class HealthChecks implements Disposable {
       if (this.#schedules.get(backend)?.intervalMs === intervalMs) continue
       this.#cancel(backend)
       const firstMs = this.#parts.random.float() * Math.min(firstCheckMsMax, intervalMs)
-      this.#schedules.set(backend, { timer: this.#later(backend, firstMs), intervalMs, rounds: 0 })
+      this.#schedules.set(backend, { timer: this.#later(backend, firstMs), intervalMs, rounds: 0, giveUp: null })
     }
     for (const backend of this.#schedules.keys()) if (!wanted.has(backend)) this.#cancel(backend)
   }
@@ -66,14 +68,19 @@ export class HealthChecks implements Disposable {
   }
 
   #cancel(backend: BackendState): void {
-    this.#schedules.get(backend)?.timer[Symbol.dispose]()
+    const schedule = this.#schedules.get(backend)
     this.#schedules.delete(backend)
+    schedule?.timer[Symbol.dispose]()
+    schedule?.giveUp?.()
   }
 
   async #run(backend: BackendState): Promise<void> {
     const schedule = this.#schedules.get(backend)
     if (schedule === undefined) return
-    const code = await this.#check(backend, Math.min(this.#parts.timeoutMs, schedule.intervalMs), schedule.rounds++)
+    const gone = Promise.withResolvers<void>()
+    schedule.giveUp = gone.resolve
+    const code = await this.#check(backend, Math.min(this.#parts.timeoutMs, schedule.intervalMs), schedule.rounds++, gone.promise)
+    schedule.giveUp = null
     if (this.#schedules.get(backend) !== schedule) return
     if (code === null) this.#parts.health.report(backend, true, 'check_succeeded', null)
     else if (!isOwnResourceError(code)) this.#parts.health.report(backend, false, 'check_failed', code)
@@ -82,11 +89,11 @@ export class HealthChecks implements Disposable {
   }
 
   /** Null when the backend accepted, else what failed. Names with several addresses are checked in turn. */
-  async #check(backend: BackendState, timeoutMs: number, round: number): Promise<string | null> {
+  async #check(backend: BackendState, timeoutMs: number, round: number, gone: Promise<void>): Promise<string | null> {
     const { addresses, clock, network } = this.#parts
     let ips: readonly string[]
     try {
-      ips = await addresses.of(backend.host, timeoutMs)
+      ips = await addresses.of(backend.host, timeoutMs, gone)
     } catch (error) {
       return errnoOf(error)
     }
@@ -94,6 +101,7 @@ export class HealthChecks implements Disposable {
     const handler = new CheckHandler(resolve)
     const socket = network.connect({ ip: ips[round % ips.length]!, port: backend.port }, handler)
     using _timer = clock.after(timeoutMs, () => resolve('timeout'))
+    void gone.then(() => resolve('ECANCELED'))
     const code = await promise
     finish(socket)
     return code

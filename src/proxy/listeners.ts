@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../core/clock.ts'
 import { formatEndpoint, parseEndpoint } from '../core/endpoint.ts'
 import { errnoOf } from '../core/errors.ts'
 import type { Endpoint, Listening } from '../core/network.ts'
+import type { ListenerNow } from '../live/node-view.ts'
 import type { Drafts } from '../log/drafts.ts'
 import type { Notes } from '../log/notes.ts'
 import type { Engine, Entrance } from './engine.ts'
@@ -16,15 +17,6 @@ import type { Entry } from './serve.ts'
 
 const retryMs = 5_000
 export const sharedListener = 'shared'
-
-export interface ListenerView {
-  readonly listener: string
-  readonly pool: string | null
-  readonly address: string
-  readonly state: 'bound' | 'failed'
-  /** errno name of the failed bind. */
-  readonly code: string | null
-}
 
 interface Listener {
   readonly entry: Entry
@@ -74,7 +66,7 @@ export class Listeners {
     })
   }
 
-  view(): readonly ListenerView[] {
+  view(): readonly ListenerNow[] {
     return [...this.#listeners.values()].map(({ entry, wanted, listening, code }) => ({
       listener: entry.listener,
       pool: entry.ownPool,

@@ -13,6 +13,8 @@ import type { Link } from './engine.ts'
 
 export interface OpenLink {
   readonly opened: ConnectionOpenedData
+  /** RFC 3339, of its opened record. */
+  readonly openedAt: string
   readonly link: Link
   readonly backend: BackendState
   lastRecordedMs: number
@@ -51,11 +53,20 @@ export class OpenLinks implements Disposable {
     return this.#owed
   }
 
-  add(opened: ConnectionOpenedData, link: Link, backend: BackendState): OpenLink {
-    const open: OpenLink = { opened, link, backend, lastRecordedMs: this.#clock.monotonicMs() }
+  add(opened: ConnectionOpenedData, openedAt: string, link: Link, backend: BackendState): OpenLink {
+    const open: OpenLink = { opened, openedAt, link, backend, lastRecordedMs: this.#clock.monotonicMs() }
     this.#open.set(opened.connection_id, open)
     backend.open.add(link)
     return open
+  }
+
+  find(connectionId: string): OpenLink | undefined {
+    return this.#open.get(connectionId)
+  }
+
+  /** In the order of opening. */
+  all(): Iterable<OpenLink> {
+    return this.#open.values()
   }
 
   /** The connection is over: hands its closing record to the log, which keeps it until it is written. */

@@ -1,20 +1,24 @@
 import type { RefusalReason } from '../../events/connection.ts'
-import { sleep, type Clock } from '../core/clock.ts'
+import type { Actor } from '../../events/values.ts'
+import type { Recorded } from '../../projections/projection.ts'
+import type { Routing } from '../../projections/routing.ts'
+import { rfc3339, sleep, type Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
 import type { Endpoint, Network } from '../core/network.ts'
 import type { Random } from '../core/random.ts'
 import type { Live } from '../live/live.ts'
-import type { BackendHealthNow, NotReady, OpenCount } from '../live/node-view.ts'
+import type { BackendHealthNow, ListenerNow, NotReady, OpenConnectionNow, OpenCount } from '../live/node-view.ts'
 import type { Drafts } from '../log/drafts.ts'
 import type { EventLog } from '../log/event-log.ts'
 import type { Notes } from '../log/notes.ts'
 import { Addresses } from './addresses.ts'
 import { Backends } from './backends.ts'
-import type { Engine, Entrance } from './engine.ts'
+import { Drains } from './drains.ts'
+import type { Engine, Entrance, Link } from './engine.ts'
 import { HealthBook } from './health-book.ts'
 import { HealthChecks } from './health-checks.ts'
-import { Listeners, type ListenerView } from './listeners.ts'
-import { OpenLinks } from './open-links.ts'
+import { Listeners } from './listeners.ts'
+import { OpenLinks, type OpenLink } from './open-links.ts'
 import { Refusals } from './refusals.ts'
 import { serve, type Entry, type Stages } from './serve.ts'
 
@@ -50,22 +54,29 @@ export class Proxy {
   readonly #addresses: Addresses
   readonly #backends = new Backends()
   readonly #checks: HealthChecks
+  readonly #drains: Drains
   readonly #listeners: Listeners
   readonly #openLinks: OpenLinks
   readonly #refusals: Refusals
   readonly #stages: Stages
+  /** As taken over last. */
+  #routing: Routing
   #subscription: Disposable | null = null
   #life: 'running' | 'starting' | 'stopping' = 'starting'
+  /** Clients whose story is not over: each still owes a record, or is about to. */
+  #serving = 0
 
   constructor(parts: ProxyParts, settings: ProxySettings) {
     this.#parts = parts
     this.#settings = settings
     const { clock, drafts, engine, live, log, makeId, network, notes, random } = parts
-    const health = new HealthBook(notes, drafts)
+    const health = new HealthBook(clock, notes, drafts)
     this.#addresses = new Addresses(clock, network, notes, drafts, settings.addressCacheMs)
     this.#checks = new HealthChecks({
       addresses: this.#addresses, clock, health, network, random, timeoutMs: settings.dialTimeoutMs,
     })
+    this.#drains = new Drains({ backends: this.#backends, clock, drafts, notes })
+    this.#routing = live.routing
     this.#refusals = new Refusals(clock, log, drafts)
     this.#openLinks = new OpenLinks(clock, log, notes, drafts, settings.progressIntervalMs)
     this.#listeners = new Listeners(engine, clock, notes, drafts, settings.listen, (entry) => this.#entrance(entry))
@@ -86,12 +97,12 @@ export class Proxy {
 
   /** Binds the listeners and starts the checks. A bind that fails is on record and in `notReady`, not an error. */
   async start(): Promise<void> {
-    this.#subscription = this.#parts.live.subscribe('control', () => void this.#configure())
+    this.#subscription = this.#parts.live.subscribe('control', (recorded) => this.#follow(recorded))
     await this.#configure()
     if (this.#life === 'starting') this.#life = 'running'
   }
 
-  get listeners(): readonly ListenerView[] {
+  get listeners(): readonly ListenerNow[] {
     return this.#listeners.view()
   }
 
@@ -121,20 +132,37 @@ export class Proxy {
 
   healthOf(pool: string, backend: string): BackendHealthNow {
     const state = this.#backends.find(pool, backend)
-    return { state: state?.health.state ?? 'new', code: state?.lastCode ?? null }
+    const checkedAtMs = state?.checkedAtMs ?? null
+    return {
+      state: state?.health.state ?? 'new', code: state?.lastCode ?? null, checkedAt: checkedAtMs === null ? null : rfc3339(checkedAtMs),
+    }
+  }
+
+  *openConnections(after: string | null): Iterable<OpenConnectionNow> {
+    for (const open of this.#openLinks.all()) {
+      if (after === null || open.opened.connection_id > after) yield connectionNow(open)
+    }
+  }
+
+  openConnection(id: string): OpenConnectionNow | null {
+    const open = this.#openLinks.find(id)
+    return open === undefined ? null : connectionNow(open)
+  }
+
+  endConnection(id: string, actor: Actor): boolean {
+    const open = this.#openLinks.find(id)
+    open?.link.abort({ actor, by: 'operator', because: 'operator_ended', code: null })
+    return open !== undefined
   }
 
   /** Backend slots that are taken: by connections being dialled, waiting for their record, or open. */
   get leases(): number {
-    let leases = 0
-    for (const backend of this.#backends.all()) leases += backend.leases
-    return leases
+    return this.#backends.leases
   }
 
   /** Accepts nobody any more; what is open goes on. */
   async stopAccepting(): Promise<void> {
     this.#life = 'stopping'
-    this.#subscription?.[Symbol.dispose]()
     this.#checks[Symbol.dispose]()
     await this.#listeners.stop()
   }
@@ -150,6 +178,9 @@ export class Proxy {
   async end(recordsTimeoutMs: number): Promise<{ readonly ended: number; readonly allRecorded: boolean }> {
     const { clock, engine } = this.#parts
     const ended = engine.links
+    // What ends now ends because the node does.
+    this.#subscription?.[Symbol.dispose]()
+    this.#drains[Symbol.dispose]()
     engine.abortAll({ by: 'proxy', because: 'shutdown', code: null })
     const untilMs = clock.monotonicMs() + recordsTimeoutMs
     while (!this.#allRecorded() && clock.monotonicMs() < untilMs) {
@@ -162,14 +193,27 @@ export class Proxy {
     return { ended, allRecorded: this.#allRecorded() }
   }
 
+  /** A change that was void changes nothing, whatever it says. */
+  #follow({ event, leafHash }: Recorded): void {
+    const { routing } = this.#parts.live
+    if (routing.basis !== leafHash) return
+    const concerned = this.#drains.concerned(event)
+    const drainTimeoutMs = concerned.length === 0 ? null : (this.#routing.pools.get(concerned[0]!.pool)?.drainTimeoutMs ?? null)
+    void this.#configure()
+    this.#drains.take(event, concerned, drainTimeoutMs)
+  }
+
   #allRecorded(): boolean {
     const { size, owed, lost } = this.#openLinks
-    return size === 0 && owed === 0 && lost === 0 && this.#refusals.settled
+    return this.#serving === 0 && size === 0 && owed === 0 && lost === 0 && this.#refusals.settled
   }
 
   async #configure(): Promise<void> {
     const { routing } = this.#parts.live
+    this.#routing = routing
     this.#backends.update(routing)
+    // Nobody new comes, but a drain still means those who are open.
+    if (this.#life === 'stopping') return
     this.#checks.update(routing, this.#backends.all())
     this.#addresses.keepOnly(new Set([...this.#backends.all()].map(({ host }) => host)))
     await this.#listeners.update(routing)
@@ -186,7 +230,16 @@ export class Proxy {
         })
         return false
       },
-      serve: (link) => void serve(link, entry, this.#stages),
+      serve: (link) => void this.#serve(link, entry),
+    }
+  }
+
+  async #serve(link: Link, entry: Entry): Promise<void> {
+    this.#serving += 1
+    try {
+      await serve(link, entry, this.#stages)
+    } finally {
+      this.#serving -= 1
     }
   }
 
@@ -198,4 +251,8 @@ export class Proxy {
     if (!log.availability('connections').available) return 'log_unavailable'
     return engine.peeking >= this.#settings.peeksMax ? 'peek_limit' : null
   }
+}
+
+function connectionNow({ link, opened, openedAt }: OpenLink): OpenConnectionNow {
+  return { opened, openedAt, bytesToBackend: link.bytesToBackend, bytesToClient: link.bytesToClient }
 }

@@ -49,7 +49,7 @@ function lostRecord(drafts: Drafts, { opened, bytesToBackend, bytesToClient }: O
     bytes_to_backend: bytesToBackend,
     bytes_to_client: bytesToClient,
     client: opened.client,
-    close: { because: 'node_lost', by: 'proxy', code: null, phase: 'unknown' },
+    close: { actor: null, because: 'node_lost', by: 'proxy', code: null, phase: 'unknown' },
     connection_id: opened.connection_id,
     listener: opened.listener,
     pool: opened.pool,

@@ -1,4 +1,4 @@
-import type { ConnectionClosedData, RefusalReason } from '../../events/connection.ts'
+import { closingActor, type ConnectionClosedData, type RefusalReason } from '../../events/connection.ts'
 import type { Routing } from '../../projections/routing.ts'
 import type { Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
@@ -40,6 +40,7 @@ export async function serve(link: Link, entry: Entry, stages: Stages): Promise<v
   const { lease, open, at } = admitted
   using _lease = lease
   const closed = await link.closed
+  if (closed.because === 'drain_forced' || closed.because === 'drain_timeout') lease.backend.endedByDrain += 1
   stages.openLinks.close(open, closedData(open, closed, at))
 }
 
@@ -85,8 +86,10 @@ async function letIn(link: Link, entry: Entry, stages: Stages): Promise<LetIn | 
     return refuse(link, entry, stages, admission.reason, { serverName, pool: pool.name, attempts: dialled.attempts })
   }
 
-  const open = stages.openLinks.add(opened, link, lease.backend)
+  const open = stages.openLinks.add(opened, admission.openedAt, link, lease.backend)
   if (admission.kind === 'unsettled') link.abort({ by: 'proxy', because: 'audit_timeout', code: null })
+  // The drain of its backend was over before it was open.
+  else if (lease.backend.ending !== null) link.abort(lease.backend.ending)
   else link.go()
   return { lease, open, at: { acceptedMs: link.acceptedMs, helloMs, dialMs, recordMs } }
 }
@@ -135,7 +138,13 @@ function closedData({ opened }: OpenLink, closed: LinkClosed, at: Moments): Conn
     bytes_to_backend: closed.bytesToBackend,
     bytes_to_client: closed.bytesToClient,
     client: opened.client,
-    close: { because: closed.because, by: closed.by, code: closed.code, phase: closed.phase },
+    close: {
+      actor: closed.actor === undefined ? null : closingActor(closed.actor),
+      because: closed.because,
+      by: closed.by,
+      code: closed.code,
+      phase: closed.phase,
+    },
     connection_id: opened.connection_id,
     listener: opened.listener,
     pool: opened.pool,

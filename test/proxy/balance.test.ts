@@ -9,7 +9,7 @@ const algorithms = ['least_connections', 'random', 'round_robin'] as const
 function candidatesOf(list: readonly number[]): Candidate[] {
   return list.map((weight, index) => {
     const id = `10.0.0.${index}:443`
-    const backend = { id, host: `10.0.0.${index}`, port: 443, weight, draining: false, addedAt: '' }
+    const backend = { id, host: `10.0.0.${index}`, port: 443, weight, declaration: null, drainingSince: null, addedAt: '' }
     return { state: new BackendState('app', backend), weight }
   })
 }

@@ -77,7 +77,7 @@ test('nobody left: dial_failed with every attempt, then no_healthy_backend, and 
   expect(first).toMatchObject({ because: 'dial_failed', pool: 'app', server_name: 'app.example.test' })
   expect(first.attempts.map(({ backend }) => backend).toSorted()).toEqual(ports.map((port) => `127.0.0.1:${port}`).toSorted())
   expect(await refusal(rig)).toMatchObject({ because: 'no_healthy_backend', attempts: [] })
-  for (const port of ports) await rig.change(BackendDrained, `backends/app/127.0.0.1:${port}`, { id: `127.0.0.1:${port}`, pool: 'app' })
+  for (const port of ports) await rig.change(BackendDrained, `backends/app/127.0.0.1:${port}`, { force: false, id: `127.0.0.1:${port}`, pool: 'app' })
   expect(await refusal(rig)).toMatchObject({ because: 'no_backend', attempts: [] })
   expect(rig.proxy.leases).toBe(0)
 })
@@ -175,7 +175,7 @@ test('clients are spread by weight, and a backend that is added takes its share'
   }
   expect(await clientsOf(40)).toEqual([30, 10, 0])
   await rig.change(BackendAdded, `backends/app/127.0.0.1:${three.port}`, {
-    host: '127.0.0.1', id: `127.0.0.1:${three.port}`, pool: 'app', port: three.port, weight: 4,
+    declaration: null, host: '127.0.0.1', id: `127.0.0.1:${three.port}`, pool: 'app', port: three.port, weight: 4,
   })
   expect(await clientsOf(40)).toEqual([15, 5, 20])
 })
@@ -197,7 +197,7 @@ test('health checks: connect and end with FIN, three failures take a backend dow
   await first[Symbol.asyncDispose]()
   const down = await rig.untilRecord('dev.waybill.health.changed.v1', ({ data }) => data.to === 'down')
   expect(down.data).toMatchObject({ backend: id, because: 'check_failed', code: 'ECONNREFUSED', consecutive: 3, from: 'up' })
-  expect(rig.proxy.healthOf('app', id)).toEqual({ state: 'down', code: 'ECONNREFUSED' })
+  expect(rig.proxy.healthOf('app', id)).toEqual({ state: 'down', code: 'ECONNREFUSED', checkedAt: expect.stringMatching(/Z$/) })
   expect(await refusal(rig)).toMatchObject({ because: 'no_healthy_backend' })
   await using _again = await tlsEcho('back', {}, port)
   const up = await rig.untilRecord('dev.waybill.health.changed.v1', ({ data }) => data.from === 'down')

@@ -63,7 +63,7 @@ test('a pool with its own address is reached there, whatever the name, until it 
   client.socket.write(plainHello())
   const server = await own.next()
   await server.until(({ length }) => length > 0)
-  await rig.change(PoolRemoved, 'pools/own', { name: 'own' })
+  await rig.change(PoolRemoved, 'pools/own', { force: false, name: 'own' })
   const closed = await rig.untilRecord('dev.waybill.listener.closed.v1')
   expect(closed.data).toEqual({ address: `127.0.0.1:${port}`, listener: 'pools/own', pool: 'own' })
   const late = await tcpClient(port)

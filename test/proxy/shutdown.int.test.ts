@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
+import { BackendDrained } from '../../events/backend.ts'
 import { idMaker } from '../../src/core/ids.ts'
+import type { Network } from '../../src/core/network.ts'
 import { systemClock } from '../../src/core/system/clock.ts'
+import { SystemNetwork } from '../../src/core/system/network.ts'
 import { systemRandom } from '../../src/core/system/random.ts'
 import { Live } from '../../src/live/live.ts'
 import { Drafts } from '../../src/log/drafts.ts'
@@ -83,6 +86,41 @@ test('what is left after the drain is ended with RST, in every phase, and all of
   expect(refusals).toEqual(['shutting_down'])
 })
 
+test('a forced drain is obeyed while the node waits for open connections to end', async () => {
+  await using backend = await tapBackend()
+  await using rig = await startRig()
+  await rig.addPool({ backends: [{ port: backend.port }] })
+  const { client } = await open(rig, backend)
+  await rig.proxy.stopAccepting()
+  const id = `127.0.0.1:${backend.port}`
+  await rig.change(BackendDrained, `backends/app/${id}`, { force: true, id, pool: 'app' })
+  await client.until(({ closed }) => closed)
+  expect((await rig.untilRecord('dev.waybill.connection.closed.v1')).data.close).toMatchObject({ because: 'drain_forced', by: 'operator' })
+  await rig.untilRecord('dev.waybill.health.drain_completed.v1')
+})
+
+test('a client whose backend name is still being resolved is refused on record, and nothing waits for the resolver', async () => {
+  const network = await SystemNetwork.create()
+  const asked = Promise.withResolvers<void>()
+  const silent: Network = {
+    listen: (endpoint, accept) => network.listen(endpoint, accept),
+    connect: (endpoint, handler) => network.connect(endpoint, handler),
+    lookup: () => {
+      asked.resolve()
+      return new Promise(() => {})
+    },
+  }
+  await using rig = await startRig({ network: silent, settings: { dialTimeoutMs: 3_600_000 } })
+  await rig.addPool({ backends: [{ host: 'silent.example.test', port: 443 }] })
+  const client = await tcpClient(rig.port)
+  client.socket.write(hello)
+  await asked.promise
+  await rig.proxy.stopAccepting()
+  expect(await rig.proxy.end(5_000)).toEqual({ ended: 1, allRecorded: true })
+  expect(rig.proxy.leases).toBe(0)
+  expect((await rig.untilRecord('dev.waybill.connection.refused.v1')).data).toMatchObject({ because: 'shutting_down', count: 1 })
+})
+
 test('an end while the log is down says that records are missing', async () => {
   const log = memoryLog()
   await using backend = await tapBackend()
@@ -123,8 +161,8 @@ test('idle and half-closed connections are ended in time', async () => {
   }
   const found = (await rig.records('connections')).flatMap((event) => (event.type === 'dev.waybill.connection.closed.v1' ? [event.data.close] : []))
   expect(found).toEqual([
-    { by: 'proxy', because: 'half_close_timeout', code: null, phase: 'half_closed' },
-    { by: 'proxy', because: 'idle_timeout', code: null, phase: 'relay' },
+    { actor: null, by: 'proxy', because: 'half_close_timeout', code: null, phase: 'half_closed' },
+    { actor: null, by: 'proxy', because: 'idle_timeout', code: null, phase: 'relay' },
   ])
 })
 

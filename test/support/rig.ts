@@ -38,6 +38,8 @@ export interface RigPool {
   readonly defaultRoute?: boolean
   readonly listen?: string | null
   readonly algorithm?: 'least_connections' | 'random' | 'round_robin'
+  /** None unless given. */
+  readonly drainTimeoutMs?: number
   readonly healthCheckIntervalMs?: number
 }
 
@@ -51,6 +53,10 @@ export interface Rig extends AsyncDisposable {
   addPool(pool: RigPool): Promise<void>
   /** Any other change of the configuration, with this test as its author. */
   change<Type extends string, Data extends z.ZodType>(
+    definition: EventDefinition<Type, Data>, subject: string, data: Record<string, unknown>,
+  ): Promise<void>
+  /** The same, but somebody else was first: the record is there and void. */
+  lose<Type extends string, Data extends z.ZodType>(
     definition: EventDefinition<Type, Data>, subject: string, data: Record<string, unknown>,
   ): Promise<void>
   /** Every record of a stream so far, read back from the log. */
@@ -125,6 +131,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     records,
     addPool: (pool) => change(live, log, drafts, PoolCreated, `pools/${pool.name ?? 'app'}`, poolData(pool)),
     change: (definition, subject, data) => change(live, log, drafts, definition, subject, data),
+    lose: (definition, subject, data) => change(live, log, drafts, definition, subject, data, 'void'),
     untilRecord: async (type, matches = () => true) => {
       const stream: Stream = /\.connection\./.test(type) ? 'connections' : /\.(pool|backend)\./.test(type) ? 'control' : 'operations'
       for (;;) {
@@ -179,21 +186,22 @@ export function checkConnections(records: readonly WaybillEvent[]): void {
 
 async function change<Type extends string, Data extends z.ZodType>(
   live: Live, log: EventLog, drafts: Drafts, definition: EventDefinition<Type, Data>, subject: string,
-  data: Record<string, unknown>,
+  data: Record<string, unknown>, expected: 'effective' | 'void' = 'effective',
 ): Promise<void> {
   const { revision, basis } = live.routing
   const authored = {
     actor: exampleActor,
     change: { approved_by: null, reason: null, requested_by: null, ticket: null },
-    idempotency_key: null,
+    idempotency: null,
     origin: exampleOrigin,
     ...data,
   }
   const sorted = Object.fromEntries(Object.entries(authored).toSorted(([a], [b]) => (a < b ? -1 : 1)))
   const draft = drafts.make(definition, subject, sorted as z.input<Data> & object)
   using outcome = live.outcomeOf(draft.id)
-  await log.append('control', [{ ...draft, revision: revision + 1, basis }], { purpose: 'admission' })
-  if ((await outcome) !== 'effective') throw new Error(`${definition.type} took no effect`)
+  const place = { revision: expected === 'effective' ? revision + 1 : revision, basis }
+  await log.append('control', [{ ...draft, ...place }], { purpose: 'admission' })
+  if ((await outcome) !== expected) throw new Error(`${definition.type} was not ${expected}`)
   // Listeners are bound in the same turn that the change was folded; one more lets them finish.
   await new Promise((resolve) => setTimeout(resolve, 20))
 }
@@ -201,13 +209,16 @@ async function change<Type extends string, Data extends z.ZodType>(
 function poolData(pool: RigPool): Record<string, unknown> {
   return {
     algorithm: pool.algorithm ?? 'least_connections',
-    backends: pool.backends.map(({ host = '127.0.0.1', port, weight = 1 }) => ({ host, id: `${host}:${port}`, port, weight })),
+    backends: pool.backends.map(({ host = '127.0.0.1', port, weight = 1 }) => ({
+      declaration: null, host, id: `${host}:${port}`, port, weight,
+    })),
     business_need: null,
+    declaration: null,
     default_route: pool.defaultRoute ?? pool.serverNames === undefined,
     default_route_reason: null,
+    drain_timeout: pool.drainTimeoutMs ?? null,
     health_check_interval: pool.healthCheckIntervalMs ?? 3_600_000,
     listen: pool.listen ?? null,
-    managed_by: 'api',
     name: pool.name ?? 'app',
     owner: null,
     server_names: [...(pool.serverNames ?? [])],
