@@ -13,6 +13,10 @@ export const settingTable = {
     schema: endpoint(), default: '127.0.0.1:4000', unit: null, form: 'ip:port',
     description: 'Where the REST API listens. Loopback only, until authentication exists.',
   },
+  ops: {
+    schema: endpoint(), default: null, unit: null, form: 'ip:port',
+    description: 'Where probes from outside may ask for /health/live and /health/ready, and nothing else. Default: nowhere.',
+  },
   listen: {
     schema: endpoint(), default: '[::]:8443', unit: null, form: 'ip:port',
     description: 'The shared listener, which routes clients by server name. [::] takes IPv4 as well.',
@@ -20,6 +24,10 @@ export const settingTable = {
   data: {
     schema: path(), default: './data', unit: null, form: 'DIR',
     description: 'The folder that holds the log. One process at a time may own it.',
+  },
+  config: {
+    schema: path(), default: null, unit: null, form: 'FILE',
+    description: 'Declaration file (YAML) with pools, backends and settings, applied at start and on SIGHUP.',
   },
   cluster: {
     schema: name(63), default: null, unit: null, form: 'NAME',
@@ -117,36 +125,73 @@ export function settingVariable(key: SettingKey): string {
   return variablePrefix + settingName(key).toUpperCase()
 }
 
+/** Every setting as a process runs by it, for its start record; those that were left open are left out. */
+export function settingTexts(settings: Settings): readonly { readonly name: string; readonly value: string }[] {
+  return settingKeys.toSorted().flatMap((key) => {
+    const value = settings[key]
+    if (value === null) return []
+    return [{ name: settingName(key), value: typeof value === 'object' ? formatEndpoint(value) : String(value) }]
+  })
+}
+
 export type FlagTexts = { readonly [Key in SettingKey]?: string | undefined }
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** A setting as a declaration file has it. */
+export interface DeclaredSetting {
+  /** As in documents: `dial_timeout_ms`. */
+  readonly name: string
+  readonly value: string
+  /** `file:line:column`. */
+  readonly place: string
+}
+
 /**
- * Flags beat environment beat default. Throws one `Fault` (`settings_invalid`) that names every problem: what is
- * wrong, where it was written, what to write instead. An empty variable counts as not set.
+ * Flags beat environment beat file beat default. Throws one `Fault` (`settings_invalid`) that names every problem: what
+ * is wrong, where it was written, what to write instead. An empty variable counts as not set.
  */
-export function readSettings(flags: FlagTexts, environment: Environment = process.env): Settings {
+export function readSettings(
+  flags: FlagTexts,
+  environment: Environment = process.env,
+  declared: readonly DeclaredSetting[] = [],
+): Settings {
   const problems = unknownNames(flags, environment)
   const settings: Record<string, unknown> = {}
+  const places: Record<string, string> = {}
   for (const key of settingKeys) {
-    const { place, text } = textOf(key, flags, environment)
+    const { place, text } = textOf(key, flags, environment, declared)
     settings[key] = null
+    places[key] = place
     if (text === null) continue
     const parsed = settingTable[key].schema.safeParse(text)
     if (parsed.success) settings[key] = parsed.data
     else problems.push(`${place}: ${parsed.error.issues[0]?.message ?? 'is not valid'}.`)
   }
-  if (problems.length === 0) problems.push(...conflicts(settings as Settings))
+  if (problems.length === 0) problems.push(...conflicts(settings as Settings, places as Record<SettingKey, string>))
   if (problems.length > 0) throw new Fault('settings_invalid', 'settings', problems.join('\n'))
   return settings as Settings
 }
 
-function textOf(key: SettingKey, flags: FlagTexts, environment: Environment): { place: string; text: string | null } {
+interface Written {
+  readonly place: string
+  readonly text: string | null
+}
+
+function textOf(key: SettingKey, flags: FlagTexts, environment: Environment, declared: readonly DeclaredSetting[]): Written {
   const flag = flags[key]
   if (flag !== undefined) return { place: settingFlag(key), text: flag }
   const variable = settingVariable(key)
   const value = environment[variable]
   if (value !== undefined && value !== '') return { place: variable, text: value }
-  return { place: settingName(key), text: settingTable[key].default }
+  const name = settingName(key)
+  const inFile = declared.find((setting) => setting.name === name)
+  if (inFile !== undefined) return { place: `${inFile.place}: ${name}`, text: inFile.value }
+  return { place: name, text: settingTable[key].default }
+}
+
+/** Which declaration file a flag or a variable names; null: none. */
+export function configFileOf(flags: FlagTexts, environment: Environment = process.env): string | null {
+  return textOf('config', flags, environment, []).text
 }
 
 function unknownNames(flags: FlagTexts, environment: Environment): string[] {
@@ -170,18 +215,20 @@ function differsLittle(known: string, written: string): boolean {
   return one === other || (other.length > variablePrefix.length + 2 && (one.startsWith(other) || other.startsWith(one)))
 }
 
-function conflicts(settings: Settings): string[] {
+function conflicts(settings: Settings, places: Readonly<Record<SettingKey, string>>): string[] {
   const problems: string[] = []
   if (!isLoopback(settings.api.ip)) {
     problems.push(
-      `api: ${formatEndpoint(settings.api)} is not a loopback address. Until authentication exists the API binds ` +
+      `${places.api}: ${formatEndpoint(settings.api)} is not a loopback address. Until authentication exists the API binds ` +
         'loopback only, because whoever reaches it may change where traffic goes; use 127.0.0.1:PORT or [::1]:PORT ' +
         'and an SSH tunnel from elsewhere.',
     )
   }
-  if (collides(settings.api, settings.listen)) {
+  for (const [one, other] of [['listen', 'api'], ['ops', 'api'], ['ops', 'listen']] as const) {
+    const [first, second] = [settings[one], settings[other]]
+    if (first === null || second === null || !collides(first, second)) continue
     problems.push(
-      `listen: ${formatEndpoint(settings.listen)} and api: ${formatEndpoint(settings.api)} are on the same port; ` +
+      `${places[one]}: ${formatEndpoint(first)} and ${places[other]}: ${formatEndpoint(second)} are on the same port; ` +
         'give one of them another port.',
     )
   }

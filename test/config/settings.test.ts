@@ -20,8 +20,10 @@ describe('settings', () => {
   test('defaults', () => {
     expect(readSettings({}, {})).toEqual({
       api: { ip: '127.0.0.1', port: 4000 },
+      ops: null,
       listen: { ip: '::', port: 8443 },
       data: './data',
+      config: null,
       cluster: null,
       node: null,
       autoDefaultRoute: true,
@@ -55,8 +57,11 @@ describe('settings', () => {
   test.each(['127.0.0.1:0', '127.9.9.9:4000', '[::1]:4000', 'localhost:4000'])('the API on %s is fine', (api) => {
     expect(readSettings({ api }, {}).api.ip).toMatch(/^127\.|^::1$/)
   })
-  test('the API and the shared listener need ports of their own', () => {
+  test('API, probes and the shared listener need ports of their own', () => {
     expect(problemsOf(() => readSettings({ api: '127.0.0.1:8443' }, {}))).toEqual([expect.stringContaining('same port')])
+    expect(problemsOf(() => readSettings({ ops: '0.0.0.0:4000' }, {}))).toEqual([expect.stringContaining('--ops: 0.0.0.0:4000 and api: 127.0.0.1:4000')])
+    expect(problemsOf(() => readSettings({ ops: '10.0.0.1:8443' }, {}))).toEqual([expect.stringContaining('and listen: [::]:8443')])
+    expect(readSettings({ ops: '0.0.0.0:9464' }, {}).ops).toEqual({ ip: '0.0.0.0', port: 9_464 })
   })
 
   test('all problems at once, each with its place', () => {
