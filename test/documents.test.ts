@@ -4,8 +4,8 @@ import { definitions } from '../events/catalog.ts'
 import { catalogPage } from './documents/catalog-page.ts'
 import { documents } from './generate-docs.ts'
 
-test.each(documents.map(({ path, content }) => [path, content] as const))('%s is what the sources say: run "npm run docs"', (path, content) => {
-  expect(readFileSync(path, 'utf8')).toBe(content())
+test.each(documents.map(({ path, content }) => [path, content] as const))('%s is what the sources say: run "npm run docs"', async (path, content) => {
+  expect(readFileSync(path, 'utf8')).toBe(await content())
 })
 
 test('the catalog names every type, and every field with a value', () => {

@@ -3,11 +3,12 @@ import { Problem } from './problem.ts'
 
 /** What the desk answered, as HTTP: the effect, or the problem that says what became of the change. */
 
-export type Effect<Data extends object> = Extract<Answer<Data>, { kind: 'effective' | 'unchanged' }>
+export type Effect<Data extends object> = Extract<Answer<Data>, { kind: 'effective' | 'repeated' | 'unchanged' }>
 
 export function effectOf<Data extends object>(answer: Answer<Data>): Effect<Data> {
   switch (answer.kind) {
     case 'effective':
+    case 'repeated':
     case 'unchanged':
       return answer
     case 'refused':
@@ -22,7 +23,7 @@ export function effectOf<Data extends object>(answer: Answer<Data>): Effect<Data
         { extra: { record_id: answer.id } },
       )
     case 'frozen':
-      throw new Problem('configuration_frozen', `This node no longer follows the configuration: ${answer.because}.`)
+      throw frozenProblem(answer)
     case 'conflict_retry_exhausted':
       throw new Problem('conflict_retry_exhausted', `The change lost ${answer.attempts} races against other changes.`, {
         extra: { attempts: answer.attempts },
@@ -30,4 +31,8 @@ export function effectOf<Data extends object>(answer: Answer<Data>): Effect<Data
     case 'busy':
       throw new Problem('command_queue_full', `${answer.waiting} changes are waiting already; nothing was changed.`)
   }
+}
+
+export function frozenProblem({ because }: { readonly because: string }): Problem {
+  return new Problem('configuration_frozen', `This node no longer follows the configuration: ${because}.`)
 }

@@ -1,42 +1,53 @@
 import { setMaxListeners } from 'node:events'
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { AccessRecords } from './access.ts'
 import { backendRoutes } from './backends.ts'
 import { denial } from './browser-guard.ts'
 import { callerOf, isLocalSocket } from './caller.ts'
+import { connectionRoutes } from './connections.ts'
 import type { Api, ApiContext, ApiOptions } from './context.ts'
-import { Denials } from './denials.ts'
+import { declarationRoutes } from './declarations.ts'
 import { answerMalformed, errorHandler, pathOf, problemOf, sendProblem } from './errors.ts'
 import { eventRoutes, readersMax } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { bodyBytesMax, connectionsMax, serverOptions } from './http-limits.ts'
 import { readJson } from './json-body.ts'
 import { refuseOtherMethods } from './methods.ts'
+import { documentRoutes } from './openapi.ts'
 import { OperationsNotes } from './operations-notes.ts'
 import { poolRoutes } from './pools.ts'
 import { everyAnswer, Problem } from './problem.ts'
 import { Servers } from './servers.ts'
+import { stateRoutes } from './state.ts'
+import { trailRoutes } from './trail.ts'
 import { validatorCompiler } from './validation.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     readonly servers: Servers
+    /** Answers what the HTTP parser refuses, on every server around the routes. */
+    readonly answerMalformed: ReturnType<typeof answerMalformed>
   }
 }
 
 /**
  * The REST API as one fastify app, ready for `listen` (loopback) and for `serveOnSocket`. Closing it ends what still
- * streams and puts the last denials on record, so close it before the log.
+ * streams and puts the last calls on record, so close it before the log.
  */
 export async function buildApi(options: ApiOptions): Promise<Api> {
   const closing = new AbortController()
   setMaxListeners(readersMax + 1, closing.signal)
   const notes = new OperationsNotes(options)
-  const denials = new Denials(notes)
-  const context: ApiContext = { ...options, notes, denials, closing: closing.signal }
-  const app: Api = createApp(options)
+  const access = new AccessRecords(notes)
+  const context: ApiContext = {
+    ...options, notes, access, closing: closing.signal,
+    statistics: () => ({ traffic: options.live.traffic, open: options.open }),
+  }
+  const app: Api = createApp(context)
 
   app.addHook('onRequest', async (request, reply) => admit(context, request, reply))
+  app.addHook('onSend', async (request, reply) => access.answered(request, reply.statusCode))
   app.addHook('onResponse', async (request, reply) => logAnswer(context, request, reply))
   app.addHook('preClose', async () => {
     closing.abort()
@@ -44,23 +55,33 @@ export async function buildApi(options: ApiOptions): Promise<Api> {
   })
   app.addHook('onClose', async () => {
     await app.servers.endClose()
-    await denials[Symbol.asyncDispose]()
+    await access[Symbol.asyncDispose]()
   })
 
-  await app.register(async (routes: Api) => {
-    const refuseRest = refuseOtherMethods(routes)
-    poolRoutes(routes, context)
-    backendRoutes(routes, context)
-    eventRoutes(routes, context)
-    healthRoutes(routes, context)
-    refuseRest()
-  })
+  await app.register(async (routes: Api) => addRoutes(routes, context))
   await app.ready()
   app.server.maxConnections = connectionsMax
   return app
 }
 
-function createApp({ logger, makeId, onViolation }: ApiOptions): Api {
+/** All of the API's; docs/openapi.json is made from them. */
+export function addRoutes(routes: Api, context: ApiContext): void {
+  const refuseRest = refuseOtherMethods(routes)
+  poolRoutes(routes, context)
+  backendRoutes(routes, context)
+  connectionRoutes(routes, context)
+  stateRoutes(routes, context)
+  eventRoutes(routes, context)
+  trailRoutes(routes, context)
+  declarationRoutes(routes, context)
+  healthRoutes(routes, context)
+  documentRoutes(routes)
+  refuseRest()
+}
+
+function createApp(context: ApiContext): Api {
+  const { access, logger, makeId, onViolation } = context
+  const answersMalformed = answerMalformed(makeId, (socket, status) => access.malformed(socket, status))
   const app = Fastify({
     ...serverOptions,
     bodyLimit: bodyBytesMax,
@@ -70,10 +91,16 @@ function createApp({ logger, makeId, onViolation }: ApiOptions): Api {
     // Requests that arrive while it closes are answered like any other; /health/ready says what is going on.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 300 },
-    clientErrorHandler: answerMalformed(makeId),
-    frameworkErrors: (error, request, reply) => void sendProblem(reply, request, problemOf(error)),
+    clientErrorHandler: answersMalformed,
+    // For these fastify runs no hook.
+    frameworkErrors: (error, request, reply) => {
+      const problem = problemOf(error)
+      access.answered(request, problem.status)
+      void sendProblem(reply, request, problem)
+    },
   }).withTypeProvider<ZodTypeProvider>()
   app.decorate('servers', new Servers(app.server))
+  app.decorate('answerMalformed', answersMalformed)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler(errorHandler({ logger, onViolation }))
@@ -100,16 +127,11 @@ function admit(context: ApiContext, request: FastifyRequest, reply: FastifyReply
   if (isLocalSocket(request)) return
   const problem = denial(request, context.bound)
   if (problem === null) return
-  context.denials.count({
-    ...callerOf(request),
-    because: problem.code,
-    method: request.method,
-    path: pathOf(request),
-    status: problem.status,
-  })
+  context.access.denied(request, problem.code, problem.status)
   throw problem
 }
 
+/** Undefined for a body of nothing but space, which is none. */
 function parseBody(body: Buffer): unknown {
   let text: string
   try {
@@ -117,7 +139,7 @@ function parseBody(body: Buffer): unknown {
   } catch (cause) {
     throw new Problem('body_invalid', 'The body is not UTF-8.', { cause })
   }
-  if (text.trim() === '') throw new Problem('body_invalid', 'The body is empty; send one JSON object.')
+  if (text.trim() === '') return undefined
   const reading = readJson(text)
   if ('value' in reading) return reading.value
   const { column, line, problem } = reading

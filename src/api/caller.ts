@@ -21,13 +21,18 @@ export function isLocalSocket(request: FastifyRequest): boolean {
 }
 
 export function callerOf(request: FastifyRequest): Caller {
-  if (isLocalSocket(request)) {
+  return callerOn(request.raw.socket)
+}
+
+/** Also for what came in and never became a request. */
+export function callerOn(socket: FastifyRequest['raw']['socket']): Caller {
+  if (localSockets.has(socket)) {
     return {
       actor: { authn: 'none', id: 'socket', type: 'local' },
       origin: { ip: null, port: null, via: 'socket' },
     }
   }
-  const { remoteAddress, remotePort } = request.raw.socket
+  const { remoteAddress, remotePort } = socket
   return {
     actor: { authn: 'none', id: 'loopback', type: 'local' },
     origin: { ip: remoteAddress?.replace(/^::ffff:/, '') ?? null, port: remotePort || null, via: 'api' },

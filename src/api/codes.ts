@@ -16,10 +16,13 @@ type Refusals = Record<RefusalCode, CodeEntry>
 const refusals = {
   backend_exists: { status: 409, title: 'The pool already has this backend', action: 'Nothing to do, or add another host or port.' },
   backend_url_invalid: { status: 422, title: 'The URL is not that of a backend', action: 'Send https://host or https://host:port, nothing more.' },
+  backend_unknown: { status: 404, title: 'The pool has no such backend', action: 'List them with GET /api/pools/NAME/backends.' },
   command_too_large: { status: 413, title: 'The change is too large for one record', action: 'Shorten texts and lists, or split the change.' },
   default_route_taken: { status: 409, title: 'Another pool is the default route', action: 'Leave default_route out, or change the other pool first.' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request', action: 'Use a new key for every new request.' },
   listen_invalid: { status: 422, title: 'The listen address is not usable', action: 'Send ip:port with an IP literal, or a port from 1 to 65535.' },
   listen_taken: { status: 409, title: 'The listen address is in use', action: 'Choose another port.' },
+  managed_by_file: { status: 409, title: 'A declaration file owns this', action: 'Change the file that the detail names, and apply it.' },
   pool_exists: { status: 409, title: 'There is already a pool of this name', action: 'Choose another name.' },
   pool_unknown: { status: 404, title: 'There is no such pool', action: 'List the pools with GET /api/pools.' },
   revision_mismatch: { status: 412, title: 'The pool was changed since it was read', action: 'Read it again and decide on what you find.' },
@@ -30,10 +33,12 @@ const refusals = {
 } as const satisfies Refusals
 
 const requests = {
-  backend_unknown: { status: 404, title: 'The pool has no such backend', action: 'List them with GET /api/pools/NAME/backends.' },
   body_invalid: { status: 400, title: 'The body is not usable JSON', action: 'Send one JSON object in UTF-8; the detail says where it breaks.' },
   body_too_large: { status: 413, title: 'The body is too large', action: 'Send at most 64 KiB.' },
+  body_unwanted: { status: 400, title: 'This call takes no body', action: 'Say it in the query, as the detail shows.' },
+  connection_unknown: { status: 404, title: 'No such connection is open on this node', action: 'List those that are with GET /api/connections; its records say what became of it.' },
   cross_site: { status: 403, title: 'A web page of another site may not use this API', action: 'Call it from a command line or from its own page.' },
+  declaration_invalid: { status: 422, title: 'The declaration file is not valid', action: 'Correct the lines that errors[] names; waybill check FILE finds the same.' },
   field_invalid: { status: 422, title: 'A field of the request is not valid', action: 'Correct the fields that errors[] names.' },
   header_invalid: { status: 400, title: 'A header of the request is not valid', action: 'Correct the header that the detail names.' },
   headers_too_large: { status: 431, title: 'The headers are too large', action: 'Send fewer or shorter headers.' },
@@ -44,6 +49,7 @@ const requests = {
   position_unknown: { status: 422, title: 'The log has no such position', action: 'Send a position that this log gave out for this stream.' },
   request_malformed: { status: 400, title: 'The request is not HTTP as this server speaks it', action: 'Correct the request line, the headers or the path.' },
   request_timeout: { status: 408, title: 'The request took too long to arrive', action: 'Send it again, faster.' },
+  revision_unknown: { status: 404, title: 'There is no such revision', action: 'Use one from 0 to the newest, which the answer names.' },
   route_unknown: { status: 404, title: 'There is nothing at this address', action: 'Check the path; pools are at /api/pools.' },
 } as const satisfies Record<string, CodeEntry>
 

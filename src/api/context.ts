@@ -1,26 +1,33 @@
-import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import type { Request } from '../commands/decision.ts'
+import type { Applier } from '../commands/applier.ts'
 import type { Desk } from '../commands/desk.ts'
+import type { SettingsInForce } from '../config/settings-in-force.ts'
 import type { Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Endpoint } from '../core/network.ts'
 import type { Live } from '../live/live.ts'
-import type { NodeLife, OpenCounters } from '../live/node-view.ts'
+import type { ListenersNow, NodeLife, OpenConnectionsNow, OpenCounters } from '../live/node-view.ts'
 import type { EventLog } from '../log/event-log.ts'
-import { callerOf } from './caller.ts'
-import type { Denials } from './denials.ts'
+import type { Statistics } from './pool-view.ts'
+import type { StateAt } from './state.ts'
+import type { AccessRecords } from './access.ts'
 import type { OperationsNotes } from './operations-notes.ts'
-import { Problem } from './problem.ts'
 
 /** What the resources of the API share. */
 
 export interface ApiOptions {
   readonly live: Pick<Live, 'routing' | 'traffic' | 'frozen'>
-  readonly desk: Pick<Desk, 'run'>
+  readonly desk: Pick<Desk, 'preview' | 'run'>
+  readonly applier: Pick<Applier, 'apply' | 'preview'>
+  /** What the settings of a declaration file would mean. */
+  readonly inForce: Pick<SettingsInForce, 'atNextStart'>
   readonly log: Pick<EventLog, 'append' | 'read' | 'head' | 'availability'>
   readonly open: OpenCounters
+  readonly connections: OpenConnectionsNow
+  readonly listeners: ListenersNow
+  readonly stateAt: StateAt
   readonly life: NodeLife
   readonly logger: Logger
   readonly clock: Clock
@@ -36,7 +43,9 @@ export interface ApiOptions {
 
 export interface ApiContext extends ApiOptions {
   readonly notes: OperationsNotes
-  readonly denials: Denials
+  readonly access: AccessRecords
+  /** As of now, for the views of pools and backends. */
+  statistics(): Statistics
   /** Aborts when the API closes: whatever still streams ends. */
   readonly closing: AbortSignal
 }
@@ -48,25 +57,3 @@ export type Api = FastifyInstance<
   FastifyBaseLogger,
   ZodTypeProvider
 >
-
-/** The part of every command that comes from the request and not from its body. */
-export function requestFacts(request: FastifyRequest): Omit<Request, 'change'> {
-  return { ...callerOf(request), idempotencyKey: null, ifMatch: ifMatchOf(request) }
-}
-
-/** RFC 9110, section 13.1.1, as far as a revision needs it: one strong tag, or "*". */
-function ifMatchOf(request: FastifyRequest): number | null {
-  const header = request.headers['if-match']
-  if (header === undefined || header === '*') return null
-  const match = /^"([0-9]{1,15})"$/.exec(header)
-  if (match === null) {
-    throw new Problem('header_invalid', 'If-Match takes one ETag as this API gives it, such as "17", or *.', {
-      field: 'If-Match',
-    })
-  }
-  return Number(match[1])
-}
-
-export function etagOf(revision: number): string {
-  return `"${revision}"`
-}

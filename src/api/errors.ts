@@ -54,8 +54,8 @@ export function errorHandler({ logger, onViolation }: Pick<ApiOptions, 'logger' 
   }
 }
 
-/** What the HTTP parser refuses never becomes a request, so it is answered by hand. */
-export function answerMalformed(makeId: () => string) {
+/** What the HTTP parser refuses never becomes a request, so it is answered by hand, and `onAnswer` told with which status. */
+export function answerMalformed(makeId: () => string, onAnswer: (socket: Duplex, status: number) => void) {
   return (error: NodeJS.ErrnoException, socket: Duplex): void => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
@@ -63,6 +63,7 @@ export function answerMalformed(makeId: () => string) {
     }
     const code = clientFaults[error.code ?? ''] ?? 'request_malformed'
     const problem = new Problem(code, `The request was not read to its end: ${error.message}.`)
+    onAnswer(socket, problem.status)
     const body = JSON.stringify(problemBody(problem, makeId()))
     socket.end(
       `HTTP/1.1 ${problem.status} ${code}\r\ncontent-type: ${problemContentType}\r\n` +
@@ -92,7 +93,7 @@ function fieldProblems(issue: z.core.$ZodIssue, schema: z.ZodType, place: string
     const known = knownFields(schema, path)
     return issue.keys.map((key) => ({
       field: [...path, key].join('.'),
-      sentence: `${[...path, key].join('.')} is not a field of this request; it may have ${known.join(', ')}.`,
+      sentence: `${[...path, key].join('.')} is not a field of this request; it ${known.length === 0 ? 'takes none here' : `may have ${known.join(', ')}`}.`,
     }))
   }
   if (path.length === 0) return [{ sentence: `The ${place} ${issue.message}.` }]

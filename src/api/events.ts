@@ -1,45 +1,25 @@
-import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
-import { z } from 'zod'
-import { streams, type Stream } from '../../events/define.ts'
-import { LogRead } from '../../events/log.ts'
-import { Fault, messageOf } from '../core/errors.ts'
-import type { Position, StoredRecord } from '../log/event-log.ts'
-import { callerOf } from './caller.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { recordFilter, type RecordFilter } from '../live/record-filter.ts'
 import type { Api, ApiContext } from './context.ts'
+import { cursorOf, places, positionsAt, type Positions } from './events-cursor.ts'
+import { pageOfRecords } from './events-page.ts'
+import { ndjson, sendRecords, serverSentEvents, type Format, type Outlet } from './events-stream.ts'
 import { everyAnswer, Problem, ProblemBody } from './problem.ts'
+import { EventsAnswer, EventsHeaders, EventsQuery, positionHeader } from './schemas-events.ts'
 
 /**
- * GET /api/events: the exact bytes of the records, one a line, as fast as the client takes them. Reading audit data is
- * itself on record: a plain read when it ends, a following one when it starts and when it ends.
+ * GET /api/events: the exact bytes of the records, one a line, all of them or those that match, at once, in pages or as
+ * they are written. Reading audit data is itself on record: a plain read when it ends, a following one when it starts
+ * and when it ends.
  */
 
-export const eventsContentType = 'application/x-ndjson'
-/** Where the answer ends, to go on from with `after`; only for a plain read of one stream. */
-export const positionHeader = 'waybill-position'
 /** Each holds a connection and a cursor for as long as it likes. */
 export const readersMax = 64
-/** Larger batches are written in pieces, so that a slow client holds little memory. */
-const chunkBytes = 65_536
 
-const EventsQuery = z.strictObject({
-  stream: z.enum([...streams, 'all']).default('all'),
-  after: z
-    .string()
-    .min(1)
-    .max(200)
-    .optional()
-    .meta({ description: `A position of this stream, from the ${positionHeader} header of an earlier answer.` }),
-  follow: z.enum(['true', 'false']).default('false').transform((text) => text === 'true'),
-})
-
-interface Reading {
-  readonly stream: Stream
-  readonly after: Position | null
-  /** A plain read ends here, whatever is written meanwhile; null when it follows. */
-  readonly until: Position | null
-  readonly follow: boolean
-}
+const description =
+  'Without `limit` the answer is everything that matches up to the newest record of now, as fast as the client takes it. ' +
+  'With `limit` it is one page, with `Link: <...>; rel="next"` while there is more. With `follow=true` or as an event ' +
+  `stream it has no end. Otherwise the ${positionHeader} header says where to go on at any later time.`
 
 export function eventRoutes(app: Api, context: ApiContext): void {
   let readers = 0
@@ -51,20 +31,17 @@ export function eventRoutes(app: Api, context: ApiContext): void {
     schema: {
       operationId: 'readEvents',
       summary: 'Read records as they are stored, one JSON line each',
+      description,
+      tags: ['events'],
       querystring: EventsQuery,
-      response: { 422: ProblemBody, 503: ProblemBody },
+      headers: EventsHeaders,
+      response: { 200: EventsAnswer, 422: ProblemBody, 503: ProblemBody },
     },
     handler: async (request, reply) => {
       if (readers >= readersMax) throw new Problem('too_many_readers', `${readers} clients read events already.`)
       readers += 1
       try {
-        const { after, follow, stream } = request.query
-        const readings = await readingsOf(context, stream, after, follow)
-        const caller = callerOf(request)
-        if (follow) await Promise.all(readings.map((reading) => note(context, caller, reading, 'started', 0)))
-        reply.hijack()
-        start(reply.raw, stream === 'all' || follow ? null : readings[0]!.until)
-        await answer(context, reply.raw, readings, (reading, records) => note(context, caller, reading, 'ended', records))
+        await answer(context, request, reply, request.query, request.headers['last-event-id'])
       } finally {
         readers -= 1
       }
@@ -72,133 +49,84 @@ export function eventRoutes(app: Api, context: ApiContext): void {
   })
 }
 
-async function readingsOf(
-  { log }: ApiContext,
-  stream: Stream | 'all',
-  after: string | undefined,
-  follow: boolean,
-): Promise<Reading[]> {
-  if (stream === 'all') {
-    if (after === undefined) return streams.map((one) => ({ stream: one, after: null, follow, until: log.head(one) }))
-    throw new Problem('field_invalid', 'A position belongs to one stream: say which with stream=control, connections or operations.', {
-      field: 'after',
-    })
-  }
-  const position = after === undefined ? null : (after as Position)
-  const until = log.head(stream)
-  if (position !== null && position !== until && !(await hasMore(log, stream, position))) {
-    throw new Problem('position_unknown', `Stream ${stream} of this log has no position "${after}".`, { field: 'after' })
-  }
-  return [{ stream, after: position, follow, until }]
-}
-
-/** Positions are opaque, but one that is not the head has something after it, or is none of this log's. */
-async function hasMore(log: ApiContext['log'], stream: Stream, after: Position): Promise<boolean> {
-  try {
-    for await (const batch of log.read(stream, { after, follow: false })) return batch.length > 0
-    return false
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'position_invalid') return false
-    throw error
-  }
-}
-
-function start(raw: ServerResponse, position: Position | null): void {
-  raw.writeHead(200, {
-    'content-type': eventsContentType,
-    ...everyAnswer,
-    ...(position === null ? {} : { [positionHeader]: position }),
-  })
-  // A follower may wait long for its first record; it should know at once that it is let in.
-  raw.flushHeaders()
+/** A reader, let in. */
+interface Reader {
+  readonly context: ApiContext
+  readonly matches: Outlet['matches']
+  /** Where it begins. */
+  readonly positions: Positions
+  readonly reply: FastifyReply
+  readonly request: FastifyRequest
 }
 
 async function answer(
-  { closing, log, logger }: ApiContext,
-  raw: ServerResponse,
-  readings: readonly Reading[],
-  onEnd: (reading: Reading, records: number) => Promise<void>,
+  context: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  query: EventsQuery,
+  lastEventId: string | undefined,
 ): Promise<void> {
+  const live = query.format === 'sse' || (query.format === undefined && acceptsEventStream(request))
+  const follow = query.follow || live
+  if (follow && query.limit !== undefined) {
+    throw new Problem('field_invalid', 'A limit is for pages; what follows has no end.', { field: 'limit' })
+  }
+  const begin = query.after ?? (live ? places.now : places.start)
+  const positions = await positionsAt(context.log, query.stream, (live ? lastEventId : undefined) ?? begin)
+  const reader: Reader = { context, matches: matcher(query), positions, reply, request }
+  if (query.limit === undefined) await sendAll(reader, live ? serverSentEvents : ndjson, follow)
+  else await sendPage(reader, query.limit)
+}
+
+function acceptsEventStream({ headers }: FastifyRequest): boolean {
+  return headers.accept?.includes(serverSentEvents.contentType) === true
+}
+
+/** Null: every record matches. */
+function matcher({ actor, backend, connection, from, pool, subject, to, type }: EventsQuery): Outlet['matches'] {
+  const filter: RecordFilter = { actor, backend, connection, from, pool, subject, to, type }
+  return Object.values(filter).every((value) => value === undefined) ? null : recordFilter(filter)
+}
+
+async function sendAll(reader: Reader, format: Format, follow: boolean): Promise<void> {
+  const { context, matches, positions, request } = reader
+  const { access, clock, closing, log, logger } = context
+  const readings = [...positions.keys()].map((stream) => ({ follow, stream, until: log.head(stream) }))
+  if (follow) await Promise.all(readings.map((one) => access.auditRead(request, { ...one, outcome: 'started', records: 0 })))
+  const end: Positions = new Map(readings.map(({ stream, until }) => [stream, until]))
+  const raw = start(reader, format.contentType, follow ? {} : { [positionHeader]: cursorOf(end) })
+  // A follower may wait long for its first record; it should know at once that it is let in.
+  raw.flushHeaders()
+  const outlet: Outlet = { clock, closing, format, log, logger, matches, positions, raw }
+  await sendRecords(outlet, readings, (one, records) => access.auditRead(request, { ...one, outcome: 'ended', records }))
+}
+
+async function sendPage(reader: Reader, limit: number): Promise<void> {
+  const { context, matches, positions, reply, request } = reader
   const gone = new AbortController()
-  const stop = (): void => gone.abort()
-  raw.once('close', stop)
-  closing.addEventListener('abort', stop, { once: true })
-  if (closing.aborted) stop()
-  const run = async (reading: Reading): Promise<void> => {
-    const records = { count: 0 }
-    try {
-      await copy(log, raw, reading, gone.signal, records)
-    } finally {
-      await onEnd(reading, records.count)
-    }
-  }
-  try {
-    if (readings.some(({ follow }) => follow)) await Promise.all(readings.map(run))
-    else for (const reading of readings) await run(reading)
-    raw.end()
-  } catch (error) {
-    // The status is sent: only a broken transfer can still say that what arrived is not all.
-    logger.error(`reading events failed: ${messageOf(error)}`, { error })
-    raw.destroy()
-    stop()
-  } finally {
-    closing.removeEventListener('abort', stop)
-  }
+  reply.raw.once('close', () => gone.abort())
+  const signal = AbortSignal.any([gone.signal, context.closing])
+  const page = await pageOfRecords(context.log, positions, { limit, matches, signal })
+  const reads = [...page.counts].map(([stream, records]) => ({ follow: false, outcome: 'ended', records, stream }) as const)
+  await Promise.all(reads.map((read) => context.access.auditRead(request, read)))
+  const cursor = cursorOf(page.positions)
+  start(reader, ndjson.contentType, {
+    'content-length': String(page.bytes.length),
+    [positionHeader]: cursor,
+    ...(page.hasMore ? { link: `<${addressAfter(request, cursor)}>; rel="next"` } : {}),
+  }).end(page.bytes)
 }
 
-async function copy(
-  log: ApiContext['log'],
-  raw: ServerResponse,
-  { after, follow, stream, until }: Reading,
-  signal: AbortSignal,
-  records: { count: number },
-): Promise<void> {
-  if (!follow && (until === null || until === after)) return
-  for await (const batch of log.read(stream, { after, follow, signal })) {
-    const end = follow ? -1 : batch.findIndex(({ position }) => position === until)
-    for (const piece of pieces(end < 0 ? batch : batch.slice(0, end + 1))) {
-      if (signal.aborted) return
-      const taken = raw.write(piece.bytes)
-      records.count += piece.records
-      if (!taken) await drained(raw, signal)
-    }
-    if (end >= 0) return
-  }
+/** The same request, further on. */
+function addressAfter(request: FastifyRequest, cursor: string): string {
+  const [path = '', query] = request.raw.url?.split('?', 2) ?? []
+  const parameters = new URLSearchParams(query)
+  parameters.set('after', cursor)
+  return `${path}?${parameters.toString()}`
 }
 
-function* pieces(batch: readonly StoredRecord[]): Generator<{ bytes: Buffer; records: number }> {
-  let parts: Uint8Array[] = []
-  let length = 0
-  for (const { bytes } of batch) {
-    parts.push(bytes, newline)
-    length += bytes.length + 1
-    if (length < chunkBytes) continue
-    yield { bytes: Buffer.concat(parts, length), records: parts.length / 2 }
-    parts = []
-    length = 0
-  }
-  if (length > 0) yield { bytes: Buffer.concat(parts, length), records: parts.length / 2 }
-}
-
-const newline = Uint8Array.of(0x0a)
-
-async function drained(raw: ServerResponse, signal: AbortSignal): Promise<void> {
-  try {
-    await once(raw, 'drain', { signal })
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
-}
-
-async function note(
-  { notes, logger }: ApiContext,
-  { actor, origin }: ReturnType<typeof callerOf>,
-  { follow, stream }: Reading,
-  outcome: 'ended' | 'started',
-  records: number,
-): Promise<void> {
-  const data = { actor, follow, origin, outcome, records, stream }
-  const written = await notes.write(notes.drafts.make(LogRead, `log/${stream}`, data))
-  // Whoever looks into why the log is down has to be able to read it, so a read is not refused for want of a record.
-  if (!written) logger.warn('a read of audit data is not on record: the log takes no records', data)
+/** From here on fastify has no part in the answer. */
+function start({ reply }: Reader, contentType: string, headers: Record<string, string>): Outlet['raw'] {
+  reply.hijack()
+  return reply.raw.writeHead(200, { 'content-type': contentType, ...everyAnswer, ...headers })
 }

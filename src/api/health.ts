@@ -1,22 +1,30 @@
 import { z } from 'zod'
 import type { Api, ApiContext } from './context.ts'
-import { Problem, ProblemBody, type FieldProblem } from './problem.ts'
+import { Problem, ProblemBody } from './problem.ts'
+
+interface ReasonAgainst {
+  readonly code: string
+  readonly sentence: string
+}
 
 /** /health/live says that the process answers, /health/ready that it should get clients; 503 says why not. */
 export function healthRoutes(app: Api, context: ApiContext): void {
   app.route({
     method: 'GET',
     url: '/health/live',
-    schema: { operationId: 'live', summary: 'Is the process alive', response: { 200: z.strictObject({ status: z.literal('live') }) } },
+    config: { unrecorded: true },
+    schema: { operationId: 'live', summary: 'Is the process alive', tags: ['health'], response: { 200: z.strictObject({ status: z.literal('live') }) } },
     handler: async () => ({ status: 'live' as const }),
   })
 
   app.route({
     method: 'GET',
     url: '/health/ready',
+    config: { unrecorded: true },
     schema: {
       operationId: 'ready',
       summary: 'Should this node get clients',
+      tags: ['health'],
       response: { 200: z.strictObject({ status: z.literal('ready') }), 503: ProblemBody },
     },
     handler: async () => {
@@ -28,8 +36,9 @@ export function healthRoutes(app: Api, context: ApiContext): void {
   })
 }
 
-function reasonsAgainst({ log, live, life }: ApiContext): FieldProblem[] {
-  const reasons: FieldProblem[] = life.notReady().map(({ code, sentence }) => ({ code, sentence }))
+/** Why this node should get no clients now; empty when they are welcome. */
+export function reasonsAgainst({ log, live, life }: Pick<ApiContext, 'life' | 'live' | 'log'>): ReasonAgainst[] {
+  const reasons: ReasonAgainst[] = life.notReady().map(({ code, sentence }) => ({ code, sentence }))
   const log_ = log.availability()
   if (!log_.available) {
     reasons.push({

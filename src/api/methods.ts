@@ -4,7 +4,7 @@ import { Problem } from './problem.ts'
 
 /** Answers 405 with the methods an address does take, instead of a 404 that denies that it exists. */
 
-const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'TRACE']
 
 /** Call it before the routes are made, and what it returns after. */
 export function refuseOtherMethods(app: Api): () => void {
@@ -28,6 +28,7 @@ function refuse(app: Api, url: string, known: ReadonlySet<string>): void {
     method: methods.filter((method) => !known.has(method)),
     url,
     exposeHeadRoute: false,
+    schema: { hide: true },
     // Before the body is read: what is in it does not matter.
     onRequest: async (request) => {
       throw new Problem('method_not_allowed', `${request.method} is not possible here; use ${allow}.`, { headers: { allow } })

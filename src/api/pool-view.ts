@@ -1,6 +1,7 @@
 import type { Backend, Pool } from '../../projections/routing.ts'
 import type { BackendTraffic, PoolTraffic, Traffic } from '../../projections/traffic.ts'
-import { warningsOf } from '../commands/pool.ts'
+import { managedBy } from '../../projections/configuration.ts'
+import { warningsOf } from '../commands/pool-rules.ts'
 import type { OpenCounters } from '../live/node-view.ts'
 import type { BackendView, PoolSummary, PoolView } from './schemas.ts'
 
@@ -39,9 +40,11 @@ export function poolSummary(pool: Pool, { traffic, open }: Statistics): PoolSumm
     server_names: [...pool.serverNames],
     listen: pool.listen,
     default_route: pool.defaultRoute,
+    ...(pool.defaultRouteReason === null ? {} : { default_route_reason: pool.defaultRouteReason }),
     owner: pool.owner,
     business_need: pool.businessNeed,
-    managed_by: pool.managedBy,
+    drain_timeout: pool.drainTimeoutMs,
+    ...managedBy(pool.declaration),
     created_at: pool.createdAt,
     revision: pool.revision,
     stats: {
@@ -64,8 +67,10 @@ export function backendView(poolName: string, backend: Backend, { traffic, open 
     host: backend.host,
     port: backend.port,
     weight: backend.weight,
-    state: backend.draining ? 'draining' : 'active',
+    state: backend.drainingSince === null ? 'active' : 'draining',
+    draining_since: backend.drainingSince,
     health: health.state,
+    health_checked_at: health.checkedAt,
     health_code: health.code,
     current_connections: now.connections,
     total_connections: totals?.opened ?? 0,
@@ -73,5 +78,6 @@ export function backendView(poolName: string, backend: Backend, { traffic, open 
     bytes_to_client: (totals?.bytesToClient ?? 0) + now.bytesToClient,
     dial_failures: totals?.dialFailures ?? 0,
     added_at: backend.addedAt,
+    ...managedBy(backend.declaration),
   }
 }

@@ -1,60 +1,127 @@
 import { z } from 'zod'
-import { decideCreatePool, type CreatePool } from '../commands/pool.ts'
-import { invariant } from '../core/errors.ts'
-import { effectOf } from './answers.ts'
-import { etagOf, requestFacts, type Api, type ApiContext } from './context.ts'
+import type { Routing } from '../../projections/routing.ts'
+import { decideChangePool, decideRemovePool, type ChangePool, type RemovePool } from '../commands/change-pool.ts'
+import { decideCreatePool, type CreatePool } from '../commands/create-pool.ts'
+import type { Api, ApiContext } from './context.ts'
+import { NextCursor, pageOf, PageQuery } from './pagination.ts'
 import { poolSummary, poolView } from './pool-view.ts'
 import { Problem, ProblemBody } from './problem.ts'
-import { changeOf, CreatePoolBody, PoolParams, PoolSummary, PoolView } from './schemas.ts'
+import { CreateHeaders, etagOf, refuseIfMatch, requestFacts, WriteHeaders } from './request-facts.ts'
+import {
+  ChangePoolBody, ChangeQuery, changeOf, CreatePoolBody, ForceQuery, ManagedBy, NoQuery, PoolParams, PoolSummary, PoolView,
+} from './schemas.ts'
+import { DryRun, refuseBody, write, WriteQuery } from './write.ts'
 
-/** /api/pools: create, list, read. A route decides nothing: the desk runs the decider and records what it decided. */
+/** /api/pools: create, list, read, change, delete. A route decides nothing: the desk runs the decider and records. */
 export function poolRoutes(app: Api, context: ApiContext): void {
   createRoute(app, context)
+  changeRoutes(app, context)
   readRoutes(app, context)
 }
 
-function createRoute(app: Api, { desk, live, open }: ApiContext): void {
+const tags = ['pools']
+/** What any change may be answered with besides success. */
+export const writeProblems = {
+  400: ProblemBody, 404: ProblemBody, 409: ProblemBody, 412: ProblemBody, 413: ProblemBody, 422: ProblemBody, 503: ProblemBody,
+} as const
+
+function createRoute(app: Api, context: ApiContext): void {
   app.route({
     method: 'POST',
     url: '/api/pools',
     schema: {
       operationId: 'createPool',
-      summary: 'Create a pool',
+      summary: 'Create a pool, with the backends it starts with',
+      tags,
       body: CreatePoolBody,
-      response: { 201: PoolView, 409: ProblemBody, 413: ProblemBody, 422: ProblemBody, 503: ProblemBody },
+      headers: CreateHeaders,
+      querystring: WriteQuery,
+      response: { 200: DryRun, 201: PoolView, ...writeProblems },
     },
     handler: async (request, reply) => {
+      refuseIfMatch(request)
       const command: CreatePool = { ...requestFacts(request), ...createPoolOf(request.body) }
-      const effect = effectOf(await desk.run(decideCreatePool, command))
-      invariant(effect.kind === 'effective', 'creating a pool always changes something')
-      const pool = effect.routing.pools.get(command.name)
-      invariant(pool, 'an effective creation leaves a pool')
-      const { default_route_reason: reason } = effect.facts.data
+      const written = await write(context, reply, decideCreatePool, command, request.query.dry_run)
+      if (written === null) return reply
+      const pool = poolOf(written.routing, command.name)
       return reply
         .code(201)
         .header('location', `/api/pools/${pool.name}`)
         .header('etag', etagOf(pool.revision))
-        .send({ ...poolView(pool, { traffic: live.traffic, open }), ...(reason === null ? {} : { default_route_reason: reason }) })
+        .send(poolView(pool, context.statistics()))
+    },
+  })
+}
+
+function changeRoutes(app: Api, context: ApiContext): void {
+  app.route({
+    method: 'PATCH',
+    url: '/api/pools/:name',
+    schema: {
+      operationId: 'changePool',
+      summary: 'Change settings of a pool: a JSON merge patch (RFC 7396)',
+      tags,
+      params: PoolParams,
+      body: ChangePoolBody,
+      headers: WriteHeaders,
+      querystring: WriteQuery,
+      response: { 200: z.union([PoolView, DryRun]), ...writeProblems },
+    },
+    handler: async (request, reply) => {
+      const command: ChangePool = { ...requestFacts(request), ...changePoolOf(request.params.name, request.body) }
+      const written = await write(context, reply, decideChangePool, command, request.query.dry_run)
+      if (written === null) return reply
+      const pool = poolOf(written.routing, command.name)
+      return reply.header('etag', etagOf(pool.revision)).send(poolView(pool, context.statistics()))
+    },
+  })
+
+  app.route({
+    method: 'DELETE',
+    url: '/api/pools/:name',
+    schema: {
+      operationId: 'deletePool',
+      summary: 'Delete a pool with its backends; open connections go on unless forced',
+      tags,
+      params: PoolParams,
+      headers: WriteHeaders,
+      querystring: z.strictObject({ ...WriteQuery.shape, force: ForceQuery, ...ChangeQuery }),
+      response: { 200: DryRun, 204: z.null().meta({ description: 'It is gone.' }), ...writeProblems },
+    },
+    preValidation: refuseBody,
+    handler: async (request, reply) => {
+      const { dry_run: dryRun, force, ...change } = request.query
+      const command: RemovePool = { ...requestFacts(request), change: changeOf(change), force, name: request.params.name }
+      const written = await write(context, reply, decideRemovePool, command, dryRun)
+      return written === null ? reply : reply.code(204).send(null)
     },
   })
 }
 
 function readRoutes(app: Api, context: ApiContext): void {
-  const { live, open } = context
-  const statistics = () => ({ traffic: live.traffic, open })
-
   app.route({
     method: 'GET',
     url: '/api/pools',
     schema: {
       operationId: 'listPools',
-      summary: 'List the pools, without their backends',
-      response: { 200: z.strictObject({ pools: z.array(PoolSummary), revision: z.int() }) },
+      summary: 'List the pools by name, without their backends',
+      tags,
+      querystring: z.strictObject({
+        ...PageQuery.shape,
+        managed_by: ManagedBy.optional().meta({ description: 'Only those that a declaration file owns, or only the others.' }),
+      }),
+      response: {
+        200: z.strictObject({ pools: z.array(PoolSummary), revision: z.int(), next_cursor: NextCursor }), 422: ProblemBody,
+      },
     },
-    handler: async (_request, reply) => {
-      const { pools, revision } = live.routing
-      const shown = [...pools.values()].map((pool) => poolSummary(pool, statistics()))
-      return reply.header('etag', etagOf(revision)).send({ pools: shown, revision })
+    handler: async (request, reply) => {
+      const { pools, revision } = context.live.routing
+      const { managed_by: owner, ...paging } = request.query
+      const wanted = [...pools.values()].filter(({ declaration }) => owner === undefined || (declaration === null) === (owner === 'api'))
+      const byName = wanted.toSorted((one, other) => (one.name < other.name ? -1 : 1))
+      const page = pageOf(byName, ({ name }) => name, paging)
+      const shown = page.entries.map((pool) => poolSummary(pool, context.statistics()))
+      return reply.header('etag', etagOf(revision)).send({ pools: shown, revision, next_cursor: page.next })
     },
   })
 
@@ -64,18 +131,20 @@ function readRoutes(app: Api, context: ApiContext): void {
     schema: {
       operationId: 'readPool',
       summary: 'Read a pool with its backends and statistics',
+      tags,
       params: PoolParams,
-      response: { 200: PoolView, 404: ProblemBody },
+      querystring: NoQuery,
+      response: { 200: PoolView, 404: ProblemBody, 422: ProblemBody },
     },
     handler: async (request, reply) => {
-      const pool = existingPool(context, request.params.name)
-      return reply.header('etag', etagOf(pool.revision)).send(poolView(pool, statistics()))
+      const pool = poolOf(context.live.routing, request.params.name)
+      return reply.header('etag', etagOf(pool.revision)).send(poolView(pool, context.statistics()))
     },
   })
 }
 
-export function existingPool({ live }: ApiContext, name: string) {
-  const pool = live.routing.pools.get(name)
+export function poolOf(routing: Routing, name: string) {
+  const pool = routing.pools.get(name)
   if (pool !== undefined) return pool
   throw new Problem('pool_unknown', `There is no pool "${name}". GET /api/pools lists those that exist.`, {
     extra: { pool: name },
@@ -86,13 +155,29 @@ function createPoolOf(body: z.infer<typeof CreatePoolBody>) {
   return {
     name: body.name,
     algorithm: body.algorithm,
+    backends: body.backends.map(({ url, weight }) => ({ declaration: null, url, weight })),
     businessNeed: body.business_need,
     change: changeOf(body.change),
+    declaration: null,
     defaultRoute: body.default_route,
+    drainTimeoutMs: body.drain_timeout,
     healthCheckIntervalMs: body.health_check_interval,
     listen: body.listen,
-    managedBy: 'api' as const,
     owner: body.owner,
     serverNames: body.server_names,
   }
+}
+
+function changePoolOf(name: string, body: z.infer<typeof ChangePoolBody>) {
+  const set = {
+    ...(body.algorithm === undefined ? {} : { algorithm: body.algorithm }),
+    ...(body.business_need === undefined ? {} : { businessNeed: body.business_need }),
+    ...(body.default_route === undefined ? {} : { defaultRoute: body.default_route }),
+    ...(body.drain_timeout === undefined ? {} : { drainTimeoutMs: body.drain_timeout }),
+    ...(body.health_check_interval === undefined ? {} : { healthCheckIntervalMs: body.health_check_interval }),
+    ...(body.listen === undefined ? {} : { listen: body.listen }),
+    ...(body.owner === undefined ? {} : { owner: body.owner }),
+    ...(body.server_names === undefined ? {} : { serverNames: body.server_names }),
+  }
+  return { change: changeOf(body.change), name, set }
 }

@@ -10,6 +10,8 @@ export const FieldProblem = z
   .strictObject({
     code: z.string().optional().meta({ description: 'For programs, where the reason is not a field.' }),
     field: z.string().optional().meta({ description: 'Dotted path in the body or query.' }),
+    line: z.int().optional().meta({ description: 'Of a declaration file, from 1.' }),
+    column: z.int().optional(),
     sentence: z.string(),
   })
   .meta({ id: 'FieldProblem' })

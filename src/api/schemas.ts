@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { Algorithm, type Change, HealthCheckInterval, PoolName, Text, Weight } from '../../events/values.ts'
-import { serverNamesPerPoolMax } from '../commands/bounds.ts'
+import { Algorithm, type Change, DrainTimeout, HealthCheckInterval, PoolName, Text, Weight } from '../../events/values.ts'
+import { backendsPerPoolMax, serverNamesPerPoolMax } from '../commands/bounds.ts'
 
 /** The bodies of the API. Unknown fields are errors: a misspelt field that is ignored is a setting that is not made. */
 
@@ -17,24 +17,46 @@ const ChangeBody = z
   })
   .meta({ id: 'Change', description: 'Why it is done; goes into the record as given.' })
 
+/** For DELETE, which has no body. */
+export const ChangeQuery = {
+  approved_by: Text.optional().meta({ description: 'Who approved it; a claim.' }),
+  reason: Text.optional().meta({ description: 'Why it is done; goes into the record as given.' }),
+  requested_by: Text.optional().meta({ description: 'Who asked for it; a claim.' }),
+  ticket: Text.optional().meta({ description: 'Where it was decided.' }),
+}
+export const ForceQuery = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true')
+  .meta({ description: 'End open connections at once, on record with who asked. Otherwise they go on.' })
+
+const SslMode = z.literal('passthrough', { error: neverDecrypts })
+const ServerNames = z
+  .array(z.string().min(1).max(512))
+  .max(serverNamesPerPoolMax)
+  .meta({ description: 'app.example.com or *.example.com; any case, Unicode allowed.' })
+const Listen = z
+  .union([z.string().min(1).max(100), z.int().min(0).max(65_535)], {
+    error: 'must be "ip:port" or a port, such as "[::]:9443" or 9443',
+  })
+  .nullable()
+  .meta({ description: 'An own address for this pool: "[::]:9443", "127.0.0.1:9443", or 9443 for "[::]:9443".' })
+const BackendUrl = z.string().min(1).max(2_048).meta({ description: 'https://host[:port], 443 when left out.' })
+
 export const CreatePoolBody = z
   .strictObject({
     name: PoolName,
     algorithm: Algorithm.default('least_connections'),
-    ssl_mode: z.literal('passthrough', { error: neverDecrypts }).default('passthrough'),
+    ssl_mode: SslMode.default('passthrough'),
     health_check_interval: HealthCheckInterval.default(10_000),
-    server_names: z
-      .array(z.string().min(1).max(512))
-      .max(serverNamesPerPoolMax)
+    server_names: ServerNames.default([]),
+    listen: Listen.default(null),
+    backends: z
+      .array(z.strictObject({ url: BackendUrl, weight: Weight.default(1) }))
+      .max(backendsPerPoolMax)
       .default([])
-      .meta({ description: 'app.example.com or *.example.com; any case, Unicode allowed.' }),
-    listen: z
-      .union([z.string().min(1).max(100), z.int().min(0).max(65_535)], {
-        error: 'must be "ip:port" or a port, such as "[::]:9443" or 9443',
-      })
-      .nullable()
-      .default(null)
-      .meta({ description: 'An own address for this pool: "[::]:9443", "127.0.0.1:9443", or 9443 for "[::]:9443".' }),
+      .meta({ description: 'What the pool starts with; one record for all.' }),
+    drain_timeout: DrainTimeout.default(null),
     default_route: z
       .boolean()
       .nullable()
@@ -46,15 +68,47 @@ export const CreatePoolBody = z
   })
   .meta({ id: 'CreatePool' })
 
+/** RFC 7396: only what is there is changed, and null clears what may be empty. */
+export const ChangePoolBody = z
+  .strictObject({
+    algorithm: Algorithm.optional(),
+    ssl_mode: SslMode.optional(),
+    health_check_interval: HealthCheckInterval.optional(),
+    server_names: ServerNames.optional(),
+    listen: Listen.optional(),
+    default_route: z.boolean().optional(),
+    drain_timeout: DrainTimeout.optional(),
+    owner: Text.nullable().optional(),
+    business_need: Text.nullable().optional(),
+    change: ChangeBody.optional(),
+  })
+  .meta({ id: 'ChangePool' })
+
+export const ChangeBackendBody = z
+  .strictObject({ weight: Weight.optional(), change: ChangeBody.optional() })
+  .meta({ id: 'ChangeBackend' })
+
+/** May be left out as a whole. */
+export const DrainBody = z
+  .strictObject({
+    force: z.boolean().default(false).meta({ description: 'End open connections at once instead of letting them go on.' }),
+    change: ChangeBody.optional(),
+  })
+  .nullish()
+  .meta({ id: 'DrainBackend' })
+export const ResumeBody = z.strictObject({ change: ChangeBody.optional() }).nullish().meta({ id: 'ResumeBackend' })
+
 export const AddBackendBody = z
   .strictObject({
-    url: z.string().min(1).max(2_048).meta({ description: 'https://host[:port], 443 when left out.' }),
+    url: BackendUrl,
     weight: Weight.default(1),
     change: ChangeBody.optional(),
   })
   .meta({ id: 'AddBackend' })
 
 const count = z.int().min(0)
+export const ManagedBy = z.enum(['api', 'file'])
+const ManagedByFile = z.string().nullable().meta({ description: 'The declaration file that owns it.' })
 
 export const BackendView = z
   .strictObject({
@@ -64,7 +118,9 @@ export const BackendView = z
     port: z.int(),
     weight: Weight,
     state: z.enum(['active', 'draining']),
+    draining_since: z.string().nullable(),
     health: z.enum(['new', 'up', 'down']).meta({ description: 'As this node sees it.' }),
+    health_checked_at: z.string().nullable().meta({ description: 'The last check or dial that said something; null: none yet.' }),
     health_code: z.string().nullable().meta({ description: 'What failed last (errno name or timeout).' }),
     current_connections: count,
     total_connections: count,
@@ -72,6 +128,8 @@ export const BackendView = z
     bytes_to_client: count,
     dial_failures: count,
     added_at: z.string(),
+    managed_by: ManagedBy,
+    managed_by_file: ManagedByFile,
   })
   .meta({ id: 'Backend' })
 export type BackendView = z.infer<typeof BackendView>
@@ -88,7 +146,9 @@ export const PoolSummary = z
     default_route_reason: z.enum(['automatic', 'requested']).optional(),
     owner: z.string().nullable(),
     business_need: z.string().nullable(),
-    managed_by: z.enum(['api', 'file']),
+    drain_timeout: z.int().nullable().meta({ description: 'Milliseconds that connections of a leaving backend may go on; null: without limit.' }),
+    managed_by: ManagedBy,
+    managed_by_file: ManagedByFile,
     created_at: z.string(),
     revision: z.int().meta({ description: 'The last change of the pool or its backends; its ETag.' }),
     stats: z.strictObject({
@@ -105,11 +165,13 @@ export type PoolSummary = z.infer<typeof PoolSummary>
 export const PoolView = z.strictObject({ ...PoolSummary.shape, backends: z.array(BackendView) }).meta({ id: 'Pool' })
 export type PoolView = z.infer<typeof PoolView>
 
+/** For calls without parameters: one that is ignored would be a wish that nobody grants. */
+export const NoQuery = z.strictObject({})
 export const PoolParams = z.strictObject({ name: PoolName })
 export const BackendParams = z.strictObject({ name: PoolName, id: z.string().min(1).max(260) })
 
-/** The body's `change`, every field present, keys in code-unit order as records have them. */
-export function changeOf(body: z.infer<typeof ChangeBody> | undefined): Change {
+/** The given `change`, every field present, keys in code-unit order as records have them. */
+export function changeOf(body: { readonly [Field in keyof Change]?: string | null | undefined } | undefined): Change {
   return {
     approved_by: body?.approved_by ?? null,
     reason: body?.reason ?? null,

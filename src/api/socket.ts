@@ -3,7 +3,6 @@ import type { Disk } from '../core/disk.ts'
 import { Fault } from '../core/errors.ts'
 import { markLocal } from './caller.ts'
 import type { Api } from './context.ts'
-import { answerMalformed } from './errors.ts'
 import { connectionsMax, serverOptions } from './http-limits.ts'
 import { closeServer } from './servers.ts'
 
@@ -15,7 +14,7 @@ import { closeServer } from './servers.ts'
 /** Name of the socket in the data folder. */
 export const socketName = 'api.sock'
 /** `sun_path` of unix(7) holds 108 bytes with the zero at the end. */
-const socketPathBytesMax = 107
+export const socketPathBytesMax = 107
 const onlyOwner = 0o177
 
 /**
@@ -25,7 +24,7 @@ const onlyOwner = 0o177
 export async function serveOnSocket(
   app: Api,
   path: string,
-  { disk, makeId }: { readonly disk: Pick<Disk, 'remove'>; readonly makeId: () => string },
+  { disk }: { readonly disk: Pick<Disk, 'remove'> },
 ): Promise<AsyncDisposable> {
   const bytes = Buffer.byteLength(path)
   if (bytes > socketPathBytesMax) {
@@ -39,7 +38,7 @@ export async function serveOnSocket(
   await disk.remove(path)
   const server = createServer(serverOptions.http, (request, response) => app.routing(request, response))
   server.maxConnections = connectionsMax
-  server.on('clientError', answerMalformed(makeId))
+  server.on('clientError', app.answerMalformed)
   markLocal(server)
   app.servers.add(server)
   await listenPrivately(server, path)

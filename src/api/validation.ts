@@ -6,7 +6,7 @@ import { Problem } from './problem.ts'
 /** Checks every part of a request against its zod schema, in sentences that follow the name of the field. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   return (data: unknown) => {
-    if (httpPart === 'body' && (data === undefined || data === null)) {
+    if (httpPart === 'body' && (data === undefined || data === null) && !schema.safeParse(data).success) {
       return { error: new Problem('body_invalid', 'The body is missing; send one JSON object.') }
     }
     const parsed = schema.safeParse(data, { error: sentenceOf })

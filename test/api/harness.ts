@@ -4,15 +4,19 @@ import { systemRandom } from '../../src/core/system/random.ts'
 import { idMaker } from '../../src/core/ids.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { Logger } from '../../src/core/logger.ts'
+import { Applier } from '../../src/commands/applier.ts'
 import { Desk } from '../../src/commands/desk.ts'
+import { SettingsInForce } from '../../src/config/settings-in-force.ts'
 import type { Rules } from '../../src/commands/decision.ts'
 import { Live } from '../../src/live/live.ts'
-import type { NotReady, OpenCount } from '../../src/live/node-view.ts'
+import { configurationAt } from '../../src/live/time-travel.ts'
+import type { ListenerNow, NotReady, OpenConnectionNow, OpenCount } from '../../src/live/node-view.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 import { buildApi } from '../../src/api/app.ts'
 import type { Api } from '../../src/api/context.ts'
 import { readRecord } from '../../events/catalog.ts'
 import type { Stream } from '../../events/define.ts'
+import type { Actor } from '../../events/values.ts'
 import { expect } from 'vitest'
 
 /** A whole API on a memory log, with the counters and readiness of a node that the test plays. */
@@ -24,14 +28,21 @@ export interface Harness extends AsyncDisposable {
   readonly desk: Desk
   readonly open: Map<string, OpenCount>
   readonly down: Map<string, string>
+  /** By id. Ending one takes it out, and puts who did it into `endedBy`. */
+  readonly connections: Map<string, OpenConnectionNow>
+  readonly endedBy: Actor[]
+  readonly listeners: ListenerNow[]
   readonly notReady: NotReady[]
   readonly violations: unknown[]
   readonly lines: string[]
   /** Every record of a stream, parsed. */
   records(stream: Stream): Promise<readonly StoredEvent[]>
+  call(method: Method, url: string, body?: unknown, headers?: Record<string, string>): Promise<Answered>
   post(url: string, body: unknown, headers?: Record<string, string>): Promise<Answered>
   get(url: string, headers?: Record<string, string>): Promise<Answered>
 }
+
+type Method = 'DELETE' | 'GET' | 'PATCH' | 'POST' | 'PUT'
 
 export interface StoredEvent {
   readonly id: string
@@ -56,6 +67,7 @@ const ownHost = { host: 'localhost:4000' }
 export const rules: Rules = {
   autoDefaultRoute: true,
   api: bound,
+  ops: null,
   sharedListen: { ip: '::', port: 8443 },
 }
 
@@ -74,30 +86,45 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
   await live.replay()
   live.follow()
   const desk = new Desk({ live, log, clock, makeId, rules: options.rules ?? rules, appendTimeoutMs })
+  const applier = new Applier({ desk, live, clock, makeId, rules: options.rules ?? rules })
+  const inForce = new SettingsInForce({}, null, {})
   const open = new Map<string, OpenCount>()
   const down = new Map<string, string>()
+  const connections = new Map<string, OpenConnectionNow>()
+  const endedBy: Actor[] = []
+  const listeners: ListenerNow[] = []
   const notReady: NotReady[] = []
   const violations: unknown[] = []
   const lines: string[] = []
   const app = await buildApi({
-    live, desk, log, clock, makeId, bound, appendTimeoutMs,
+    live, applier, desk, inForce, log, clock, makeId, bound, appendTimeoutMs,
     node: 'memory',
     logger: collect(lines),
     life: { notReady: () => notReady },
+    connections: {
+      openConnections: (after) => [...connections.values()].filter(({ opened }) => after === null || opened.connection_id > after),
+      openConnection: (id) => connections.get(id) ?? null,
+      endConnection: (id, actor) => {
+        endedBy.push(actor)
+        return connections.delete(id)
+      },
+    },
+    listeners: { listeners },
+    stateAt: (moment) => configurationAt(log, moment),
     open: {
       openByBackend: (pool, backend) =>
         open.get(`${pool} ${backend}`) ?? { connections: 0, bytesToBackend: 0, bytesToClient: 0 },
       healthOf: (pool, backend) => {
         const code = down.get(`${pool} ${backend}`) ?? null
-        return code === null ? { state: 'new', code } : { state: 'down', code }
+        return code === null ? { state: 'new', code, checkedAt: null } : { state: 'down', code, checkedAt: '2026-11-24T08:00:00.000Z' }
       },
     },
     onViolation: (error) => violations.push(error),
   })
-  const call = async (method: 'GET' | 'POST', url: string, headers: Record<string, string>, payload?: string) =>
+  const call = async (method: Method, url: string, headers: Record<string, string>, payload?: string) =>
     answered(await app.inject({ method, url, headers: { ...ownHost, ...headers }, ...(payload === undefined ? {} : { payload }) }))
   return {
-    app, log, live, desk, open, down, notReady, violations, lines,
+    app, log, live, desk, connections, endedBy, listeners, open, down, notReady, violations, lines,
     records: async (stream) => {
       const found: StoredEvent[] = []
       for await (const batch of log.read(stream, { after: null, follow: false })) {
@@ -105,6 +132,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
       }
       return found
     },
+    call: (method, url, body, headers = {}) => call(method, url, headers, body === undefined ? undefined : JSON.stringify(body)),
     post: (url, body, headers = {}) => call('POST', url, headers, typeof body === 'string' ? body : JSON.stringify(body)),
     get: (url, headers = {}) => call('GET', url, headers),
     [Symbol.asyncDispose]: async () => {

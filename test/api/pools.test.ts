@@ -39,8 +39,8 @@ describe('pools and backends', () => {
     const { json } = await api.post('/api/pools', { name: 'a' })
     expect(json).toEqual({
       name: 'a', algorithm: 'least_connections', ssl_mode: 'passthrough', health_check_interval: 10_000, server_names: [],
-      listen: null, default_route: true, default_route_reason: 'automatic', owner: null, business_need: null,
-      managed_by: 'api', created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/), revision: 1,
+      listen: null, default_route: true, default_route_reason: 'automatic', drain_timeout: null, owner: null, business_need: null,
+      managed_by: 'api', managed_by_file: null, created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/), revision: 1,
       stats: { total_backends: 0, healthy_backends: 0, current_connections: 0, total_bytes_transferred: 0 },
       backends: [],
     })

@@ -130,8 +130,8 @@ describe('what the caller got wrong', () => {
     expectProblem(await api.get('/api/%zz'), 'request_malformed')
     expectProblem(await api.get('/api/pools/none'), 'pool_unknown')
     expectProblem(await api.get('/api/pools/a/backends/none:1'), 'backend_unknown')
-    const put = await api.app.inject({ method: 'DELETE', url: '/api/pools/a', headers: { host: 'localhost:4000' } })
-    expect([put.statusCode, put.json().code, put.headers['allow']]).toEqual([405, 'method_not_allowed', 'GET, HEAD'])
+    const put = await api.app.inject({ method: 'PUT', url: '/api/pools/a', headers: { host: 'localhost:4000' } })
+    expect([put.statusCode, put.json().code, put.headers['allow']]).toEqual([405, 'method_not_allowed', 'GET, HEAD, PATCH, DELETE'])
   })
 })
 

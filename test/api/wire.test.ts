@@ -66,7 +66,8 @@ describe('raw bytes over TCP', () => {
   })
 
   test('a request that arrives too slowly is told so; a client that is gone is told nothing', async () => {
-    const answer = answerMalformed(() => '0198c0de-0000-7000-8000-000000000009')
+    const statuses: number[] = []
+    const answer = answerMalformed(() => '0198c0de-0000-7000-8000-000000000009', (_socket, status) => statuses.push(status))
     const [ours, theirs] = duplexPair()
     answer(Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), ours)
     theirs.end()
@@ -74,6 +75,7 @@ describe('raw bytes over TCP', () => {
     const [gone] = duplexPair()
     answer(Object.assign(new Error('reset'), { code: 'ECONNRESET' }), gone)
     expect(gone.destroyed).toBe(true)
+    expect(statuses).toEqual([408])
   })
 
   test('a client that goes away in the middle of its body is no bug of this program', async () => {
@@ -91,6 +93,13 @@ describe('raw bytes over TCP', () => {
     expect(api.live.routing.revision).toBe(0)
   })
 
+  test.each(['PUT', 'OPTIONS', 'TRACE', 'QUERY'])('%s is a method that no address takes: 405 says which it does', async (method) => {
+    await using api = await harness()
+    const port = await listening(api)
+    const answer = await exchange({ port }, `${method} /api/pools HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\n\r\n`)
+    expect(answer).toMatch(/^HTTP\/1\.1 405 [^]*\r\nallow: GET, HEAD, POST\r\n/)
+  })
+
   test('an HTTP/1.1 request without Host is none', async () => {
     await using api = await harness()
     expect(await exchange({ port: await listening(api) }, 'GET /health/live HTTP/1.1\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /)
@@ -103,7 +112,7 @@ async function folder(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = mkdtempSync(join(tmpdir(), 'waybill-api-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
 }
-const ports = { disk: systemDisk, makeId: () => '0198c0de-0000-7000-8000-000000000009' }
+const ports = { disk: systemDisk }
 
 describe('closing', () => {
   test('does not wait longer than its grace for a client with half a request', async () => {
