@@ -1,130 +1,117 @@
-import { Command, Option } from 'commander'
-import { once } from 'node:events'
-import { join } from 'node:path'
-import type { Writable } from 'node:stream'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { streams, type Stream } from '../../events/define.ts'
-import { readSettings } from '../config/settings.ts'
-import { socketName } from '../api/socket.ts'
-import { errnoOf, Fault, messageOf } from '../core/errors.ts'
-import { get, serverAt, type Server } from './api-client.ts'
-import { openFolderLog, type FolderLog } from './folder-log.ts'
+import { Fault } from '../core/errors.ts'
+import { recordFilter, type RecordFilter } from '../live/record-filter.ts'
+import { readFolder } from './folder-records.ts'
+import { momentForm, momentText } from './moment.ts'
+import { printing, type Output } from './output.ts'
+import { isTerminal, progressOf } from './progress.ts'
 import { recordLine } from './record-line.ts'
+import { openPages, openRecords } from './server-records.ts'
+import { dataFolder, noServer, say, systemPorts, verb, type VerbOptions, type VerbPorts } from './verb.ts'
 
 /** `waybill events`: prints records, from the server that holds the data folder or from its files when nobody does. */
 
-export interface EventsPorts {
-  readonly stdout: Writable
-  /** Takes the folder's lock for as long as it reads. Throws a `Fault` that says why it can't. */
-  openFolder(data: string): Promise<FolderLog>
-}
-
-interface EventsOptions {
+interface EventsOptions extends VerbOptions, RecordFilter {
   readonly after?: string
-  readonly api?: string
-  readonly data?: string
   readonly follow: boolean
-  readonly json: boolean
+  readonly limit?: number
   readonly stream: Stream | 'all'
 }
 
-const systemPorts: EventsPorts = { stdout: process.stdout, openFolder: openFolderLog }
-
-export function eventsCommand(ports: EventsPorts = systemPorts): Command {
-  return new Command('events')
-    .description('Print the records of the log, oldest first')
-    .option('--json', 'one record a line, byte for byte as stored, instead of a summary', false)
+export function eventsCommand(ports: VerbPorts = systemPorts): Command {
+  return verb('events', 'Print the records of the log, oldest first', [
+    'waybill events --stream control --from -1h',
+    'waybill events --type connection.closed --pool payments --from 2026-11-24T08:00:00Z --to 2026-11-24T09:00:00Z',
+    'waybill events --json --follow --after now --stream connections | jq .data.server_name',
+  ])
+    .addOption(new Option('--stream <STREAM>', 'which records').choices([...streams, 'all']).default('all'))
+    .option('--type <TYPE>', 'a type or the front of one: connection, pool.changed')
+    .option('--subject <SUBJECT>', 'what they are about; with * at the end the front of it: backends/payments/*')
+    .option('--pool <POOL>', 'only those that name this pool')
+    .option('--backend <BACKEND>', 'only those that name this backend, host:port')
+    .option('--connection <ID>', 'only those of this connection')
+    .option('--actor <ID>', 'only what this actor did')
+    .option('--from <TIME>', `this moment and later: ${momentForm}`)
+    .option('--to <TIME>', 'before this moment')
+    .option('--limit <NUMBER>', 'the first so many', parseLimit)
+    .option('--after <POSITION>', 'only records after this position; with a server also now, to follow what is new')
     .option('--follow', 'go on as records are written, until interrupted', false)
-    .addOption(
-      new Option('--stream <STREAM>', 'which records').choices([...streams, 'all']).default('all'),
-    )
-    .option('--after <POSITION>', 'only records after this position of the stream (needs a running server)')
-    .option('--data <DIR>', 'the data folder (default: ./data, WAYBILL_DATA)')
-    .option('--api <URL>', 'ask the server at this address instead, such as http://127.0.0.1:4000')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  waybill events --stream control\n  waybill events --json --follow --stream connections | jq .data.server_name\n',
-    )
     .action(async (options: EventsOptions) => {
-      try {
-        await printEvents(options, ports)
-      } catch (error) {
-        // Whoever read the output has seen enough (`| head`).
-        if (errnoOf(error) !== 'EPIPE') throw error
-      }
+      await printing(ports.stdout, options.json, async (output) => printEvents(options, ports, output))
     })
 }
 
-async function printEvents(options: EventsOptions, ports: EventsPorts): Promise<void> {
-  const print = printer(ports.stdout, options.json)
-  if (options.api !== undefined) {
-    if (await fromServer(serverAt(options.api), options, print)) return
-    throw new Fault('no_server', 'network', `nobody listens at ${options.api}; start the server, or read its folder with --data DIR`)
+async function printEvents(options: EventsOptions, ports: VerbPorts, output: Output): Promise<void> {
+  let printed = 0
+  for await (const record of await recordsOf(options, ports)) {
+    await output.bytes(Buffer.concat([options.json ? record : Buffer.from(recordLine(record.toString())), newline]))
+    printed += 1
   }
-  const { data } = readSettings(options.data === undefined ? {} : { data: options.data })
-  if (await fromServer({ socketPath: join(data, socketName) }, options, print)) return
-  if (options.follow) {
-    throw new Fault('no_server', 'network', `no server holds ${data}, so nothing will be written there; start one, or leave out --follow`)
-  }
-  if (options.after !== undefined) {
-    throw new Fault('no_server', 'settings', `--after needs a running server, and none holds ${data}`)
-  }
-  await fromFolder(data, options, print, ports)
+  if (options.follow && printed !== options.limit) say(ports, 'The server has stopped, so this is all for now.')
 }
 
-type Print = (bytes: Uint8Array) => Promise<void>
+async function recordsOf(options: EventsOptions, ports: VerbPorts): Promise<AsyncIterable<Buffer>> {
+  const { after, follow, stream } = options
+  const filter = filterOf(options, ports)
+  const position = after === undefined ? {} : { after }
+  const query = { stream, ...position, ...(filter as Record<string, string>) }
+  const served = await openServed(options, ports, query)
+  if (served !== null) return counted(served, ports)
+  if (options.api !== undefined || follow) throw noServer(options, 'follow what is written')
+  if (after !== undefined && stream === 'all') {
+    throw new Fault('stream_missing', 'settings', '--after: in files a position belongs to one stream; say which with --stream')
+  }
+  const read = stream === 'all' ? streams : [stream]
+  const found = readFolder(ports, { data: dataFolder(options), matches: recordFilter(filter), streams: read, verb: 'events', ...position })
+  return first(found, options.limit)
+}
 
-/** False when no server listens there. */
-async function fromServer(server: Server, { after, follow, stream }: EventsOptions, print: Print): Promise<boolean> {
-  const query = new URLSearchParams({ stream, follow: String(follow), ...(after === undefined ? {} : { after }) })
-  const response = await get(server, `/api/events?${query.toString()}`)
-  if (response === null) return false
-  const lines = new LineSplitter()
-  const chunks = (response as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
-  for (;;) {
-    const next = await chunks.next().catch((error: unknown) => {
-      throw new Fault('broken_off', 'network', `the server broke off, so this is not all: ${messageOf(error)}`, { cause: error })
-    })
-    if (next.done) return true
-    for (const line of lines.take(next.value)) await print(line)
+/** With a limit page by page, which says where to go on; a follower is left when it has enough. */
+async function openServed(options: EventsOptions, ports: VerbPorts, query: Record<string, string>): Promise<AsyncIterable<Buffer> | null> {
+  const { follow, limit } = options
+  if (limit === undefined || follow) {
+    const records = await openRecords(options, { ...query, follow: String(follow) })
+    return records && first(records, limit)
+  }
+  return openPages(options, query, limit, (position) => say(ports, `Go on with --after '${position}'`))
+}
+
+async function* first(records: AsyncIterable<Buffer>, limit = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
+  let left = limit
+  for await (const record of records) {
+    yield record
+    left -= 1
+    if (left === 0) return
   }
 }
 
-async function fromFolder(data: string, { stream }: EventsOptions, print: Print, ports: EventsPorts): Promise<void> {
-  await using log = await ports.openFolder(data)
-  for (const one of stream === 'all' ? streams : [stream]) {
-    for await (const batch of log.read(one, { after: null, follow: false })) {
-      for (const { bytes } of batch) await print(bytes)
-    }
+/** Where what is printed shows how far it is, a line about that would only be in the way. */
+async function* counted(records: AsyncIterable<Buffer>, ports: VerbPorts): AsyncGenerator<Buffer> {
+  using progress = progressOf(ports, 'records', null, isTerminal(ports.stdout))
+  for await (const record of records) {
+    progress.add(1)
+    yield record
   }
 }
 
-/** Prints a record and waits while the reader is slower. Rejects with EPIPE when it is gone. */
-function printer(stdout: Writable, json: boolean): Print {
-  let broken: Error | null = null
-  stdout.on('error', (error: Error) => (broken ??= error))
-  return async (bytes) => {
-    if (broken !== null) throw broken
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    if (!stdout.write(Buffer.concat([json ? text : Buffer.from(recordLine(text.toString())), newline]))) {
-      await once(stdout, 'drain')
-    }
+/** Only what was asked for, times in full. */
+function filterOf({ actor, backend, connection, from, pool, subject, to, type }: EventsOptions, { clock }: VerbPorts): RecordFilter {
+  return {
+    ...(actor === undefined ? {} : { actor }),
+    ...(backend === undefined ? {} : { backend }),
+    ...(connection === undefined ? {} : { connection }),
+    ...(from === undefined ? {} : { from: momentText(clock, '--from', from) }),
+    ...(pool === undefined ? {} : { pool }),
+    ...(subject === undefined ? {} : { subject }),
+    ...(to === undefined ? {} : { to: momentText(clock, '--to', to) }),
+    ...(type === undefined ? {} : { type }),
   }
 }
 
 const newline = Buffer.from('\n')
 
-/** Cuts chunks into lines; a record is at most 60,000 bytes, so the rest that waits stays small. */
-class LineSplitter {
-  #rest: Buffer = Buffer.alloc(0)
-
-  take(chunk: Buffer): Buffer[] {
-    const lines: Buffer[] = []
-    let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
-    for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a)) {
-      lines.push(bytes.subarray(0, end))
-      bytes = bytes.subarray(end + 1)
-    }
-    this.#rest = bytes
-    return lines
-  }
+function parseLimit(text: string): number {
+  if (/^[1-9][0-9]{0,11}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Write a whole number from 1 up.')
 }

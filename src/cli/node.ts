@@ -1,191 +1,87 @@
 import { hostname } from 'node:os'
-import type { Draft } from '../../events/envelope.ts'
-import { LogInitialized, LogRecovered, LogSpaceLow } from '../../events/log.ts'
-import { NodeStarted, NodeStopped } from '../../events/node.ts'
 import { buildApi } from '../api/app.ts'
+import { reasonsAgainst } from '../api/health.ts'
+import { serveOps } from '../api/ops.ts'
 import { serveOnSocket, socketName } from '../api/socket.ts'
-import { Desk } from '../commands/desk.ts'
-import type { Settings } from '../config/settings.ts'
+import type { SettingsInForce } from '../config/settings-in-force.ts'
 import { formatEndpoint } from '../core/endpoint.ts'
 import { errnoOf, Fault } from '../core/errors.ts'
-import { idMaker } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import { systemClock } from '../core/system/clock.ts'
 import { descriptorsMax } from '../core/system/descriptors.ts'
 import { systemDisk } from '../core/system/disk.ts'
 import { SystemNetwork } from '../core/system/network.ts'
 import { systemRandom } from '../core/system/random.ts'
-import { Live } from '../live/live.ts'
-import type { Pace } from '../log/commit-pace.ts'
-import { Drafts } from '../log/drafts.ts'
-import { FileLog } from '../log/file/file-log.ts'
-import { Notes } from '../log/notes.ts'
-import { recordOutages } from '../log/outages.ts'
-import { helloRecordsMax } from '../proxy/hello/parser.ts'
+import { configurationAt } from '../live/time-travel.ts'
 import { sharedListener } from '../proxy/listeners.ts'
-import { Proxy } from '../proxy/proxy.ts'
-import { closeLeftOpen } from '../proxy/recover.ts'
-import { SocketEngine } from '../proxy/sockets/socket-engine.ts'
+import type { Proxy } from '../proxy/proxy.ts'
+import { startCore, type CoreNode, type NodePorts } from './core-node.ts'
+import { Declarer, type Called } from './declare.ts'
 import { version } from './version.ts'
 
-/**
- * One node, from its log folder to its listeners, and back in order: the only place where everything meets. Start:
- * lock, recover, replay, say so on record, close what a crash left open, then the API, then clients.
- */
-
-/** Descriptors kept free of client connections: log, API, health checks, listeners, and clients being turned away. */
-const descriptorHeadroom = 768
-/** A client and its backend. */
-const descriptorsPerConnection = 2
-/**
- * Two milliseconds are little beside a TLS handshake, and only busy times pay them. Ten let a closing record share the
- * commit of a later connection.
- */
-const pace: Pace = { commitGapMs: 2, owedWaitMs: 10 }
-/** How long a stop waits for records while the log can't be written; then the next start closes what is open. */
-const lastRecordsTimeoutMs = 10_000
-
-const clock = systemClock
-const random = systemRandom
-const makeId = idMaker(clock, random)
+/** One node on this machine, with its servers: the only place where everything meets. First the API, then clients. */
 
 export interface RunningNode {
   /** What the API and the shared listener are bound to. */
   readonly api: string
   readonly listen: string
-  /**
-   * Takes no more clients, lets open connections end for the drain time (or until `hurry` aborts), ends the rest, and
-   * lets go of the folder. True when everything that happened is on record.
-   */
+  /** Where probes are answered; null: nowhere. */
+  readonly ops: string | null
+  /** Reads the declaration file again and applies it; null: none was named. Rejects on violations only. */
+  readonly reload: (() => Promise<void>) | null
+  /** As `CoreNode.stop`, with the servers ended in between. */
   stop(hurry: AbortSignal): Promise<boolean>
 }
 
 /** Throws a `Fault` that says what to do; then everything that was started has been ended again. */
-export async function startNode(settings: Settings, logger: Logger): Promise<RunningNode> {
+export async function startNode({ declaration, inForce }: Called, logger: Logger): Promise<RunningNode> {
   await using starting = new AsyncDisposableStack()
-  const log = starting.use(await openLog(settings))
-  const { node, run } = log.writer
-  const drafts = new Drafts(clock, makeId, node)
-  const live = starting.adopt(new Live(log, (trouble) => logger.error('the log holds what it should not', { ...trouble })), (it) => it.stop())
-  await replay(live, logger)
-  const notes = starting.use(new Notes(log))
-  watchLog(starting, { drafts, log, logger, notes })
-  const connectionsMax = connectionsMaxOf(settings)
-  const { openConnections, runs } = live
-  await recordStart({ connectionsMax, drafts, log })
-  const left = await closeLeftOpen({ drafts, log, node, openConnections, run, runs })
-  live.follow()
-  if (left > 0) logger.warn(`${left} connections that an earlier run left open were closed on record`)
-
-  const network = await SystemNetwork.create()
-  if (!network.acceptsFast) logger.warn('this Node version has other internals than expected: accepted sockets read the slower way')
-  const engine = starting.use(makeEngine(network, settings))
-  const proxy = new Proxy({ clock, drafts, engine, live, log, makeId, network, notes, random }, { ...settings, connectionsMax })
-  starting.defer(() => proxy.stopAccepting())
-  const api = starting.use(await startApi({ live, log, logger, proxy, settings }))
-  await proxy.start()
-  const listen = sharedAddress(proxy)
+  const core = starting.use(await startCore(await systemPorts(logger), inForce.settings, logger))
+  const declarer = declaration === null ? null : new Declarer(declaration.file, { core, disk: systemDisk, inForce, logger })
+  if (declaration !== null) await declarer?.apply(declaration)
+  const { ops: wantedOps } = inForce.settings
+  const reasons = (): readonly string[] => reasonsAgainst({ ...core, life: core.proxy }).map(({ code }) => code)
+  const ops = wantedOps === null ? null : starting.use(await serveOps(wantedOps, reasons))
+  const api = starting.use(await startApi(core, inForce, logger))
+  await core.proxy.start()
+  const listen = sharedAddress(core.proxy)
 
   const started = starting.move()
   return {
     api: api.address,
     listen,
-    stop: (hurry) => stopNode({ drafts, log, proxy, settings, started, stopApi: async () => api[Symbol.asyncDispose]() }, hurry),
+    ops: ops?.address ?? null,
+    reload: declarer === null ? null : () => declarer.reload(),
+    stop: async (hurry) => {
+      const recorded = await core.stop(hurry, async () => api[Symbol.asyncDispose]())
+      await started.disposeAsync()
+      return recorded
+    },
   }
 }
 
-async function openLog({ cluster, data, node, reserveBytes, spaceLowBytes }: Settings): Promise<FileLog> {
-  return FileLog.open({
-    clock, cluster, disk: systemDisk, folder: data, holder: { pid: process.pid, verb: 'serve' }, hostname: hostname(), makeId,
-    node, pace, reserveBytes, spaceLowBytes,
-  })
-}
-
-async function replay(live: Live, logger: Logger): Promise<void> {
-  const startedMs = clock.monotonicMs()
-  await live.replay()
-  const records = live.count('control') + live.count('connections') + live.count('operations')
-  logger.info(`replayed ${records} records`, { ms: Math.round(clock.monotonicMs() - startedMs), revision: live.routing.revision })
-}
-
-interface LogParts {
-  readonly drafts: Drafts
-  readonly log: FileLog
-}
-
-function watchLog(
-  stack: AsyncDisposableStack,
-  { drafts, log, logger, notes }: LogParts & { readonly logger: Logger; readonly notes: Notes },
-): void {
-  stack.use(
-    recordOutages({
-      clock, drafts, log,
-      takeDropped: () => notes.takeDropped(),
-      tell: (stream, now) => {
-        if (now.available) logger.warn(`the ${stream} stream is written again`)
-        else logger.error(`the ${stream} stream can't be written: new clients are refused`, { code: now.code, syscall: now.syscall })
-      },
-    }),
-  )
-  stack.use(
-    log.onSpaceLow(({ freeBytes, thresholdBytes, totalBytes }) => {
-      logger.warn('the disk that holds the log is nearly full', { free_bytes: freeBytes })
-      const data = { free_bytes: freeBytes, threshold_bytes: thresholdBytes, total_bytes: totalBytes }
-      notes.write('operations', 'space low', drafts.make(LogSpaceLow, 'log', data))
-    }),
-  )
-}
-
-async function recordStart({ connectionsMax, drafts, log }: LogParts & { readonly connectionsMax: number }): Promise<void> {
-  const records: Draft[] = []
-  if (log.writer.isNew) records.push(drafts.make(LogInitialized, 'log', { adapter: 'file', hash: 'sha256-rfc6962-leaf' }))
-  for (const { bytesCut, segment, stream } of log.cuts) {
-    const data = { bytes_cut: bytesCut, refusal_counts_lost: stream === 'connections', segment, stream }
-    records.push(drafts.make(LogRecovered, `log/${stream}`, data))
+async function systemPorts(logger: Logger): Promise<NodePorts> {
+  const network = await SystemNetwork.create()
+  if (!network.acceptsFast) logger.warn('this Node version has other internals than expected: accepted sockets read the slower way')
+  const { node, openssl } = process.versions
+  const machine = {
+    descriptorsMax: descriptorsMax(), hostname: hostname(), pid: process.pid, versions: { node, openssl, waybill: version },
   }
-  const started = drafts.make(NodeStarted, `nodes/${log.writer.node}`, {
-    connections_max: connectionsMax,
-    descriptors_max: descriptorsMax(),
-    process: process.pid,
-    versions: { node: process.versions.node, openssl: process.versions.openssl, waybill: version },
-  })
-  const [first, ...others] = [...records, started]
-  await log.append('operations', [first ?? started, ...others], { purpose: 'owed' })
+  return { clock: systemClock, disk: systemDisk, machine, network, random: systemRandom }
 }
 
-function connectionsMaxOf({ connectionsMax }: Settings): number {
-  const allowed = Math.floor((descriptorsMax() - descriptorHeadroom) / descriptorsPerConnection)
-  if (allowed < 1) {
-    throw new Fault(
-      'descriptors_too_few',
-      'settings',
-      `this process may have ${descriptorsMax()} files open, and needs more than ${descriptorHeadroom + descriptorsPerConnection}: ` +
-        'raise the limit (ulimit -n, or LimitNOFILE= in a systemd unit).',
-    )
-  }
-  return Math.min(allowed, connectionsMax ?? allowed)
-}
-
-function makeEngine(network: SystemNetwork, settings: Settings): SocketEngine {
-  const { halfCloseTimeoutMs, helloBytesMax, idleTimeoutMs, peekTimeoutMs } = settings
-  const limits = { helloBytesMax, recordsMax: helloRecordsMax }
-  return new SocketEngine(clock, network, limits, { halfCloseTimeoutMs, idleTimeoutMs, peekTimeoutMs })
-}
-
-interface ApiParts {
-  readonly live: Live
-  readonly log: FileLog
-  readonly logger: Logger
-  readonly proxy: Proxy
-  readonly settings: Settings
-}
-
-async function startApi({ live, log, logger, proxy, settings }: ApiParts): Promise<AsyncDisposable & { readonly address: string }> {
-  const { api: wanted, appendTimeoutMs, autoDefaultRoute, listen } = settings
-  const rules = { autoDefaultRoute, api: wanted, sharedListen: listen }
-  const desk = new Desk({ appendTimeoutMs, clock, live, log, makeId, rules })
+async function startApi(
+  core: CoreNode,
+  inForce: SettingsInForce,
+  logger: Logger,
+): Promise<AsyncDisposable & { readonly address: string }> {
+  const { settings } = inForce
+  const { api: wanted, appendTimeoutMs } = settings
+  const { applier, clock, desk, history, live, log, makeId, proxy } = core
   const app = await buildApi({
-    appendTimeoutMs, bound: wanted, clock, desk, life: proxy, live, log, logger, makeId, node: log.writer.node, open: proxy,
+    appendTimeoutMs, applier, bound: wanted, clock, desk, connections: proxy, life: proxy,
+    listeners: proxy, live, inForce, log, logger, makeId, node: log.writer.node, open: proxy,
+    stateAt: (moment) => configurationAt(log, moment, history),
     onViolation: (error) => queueMicrotask(() => { throw error }),
   })
   await using starting = new AsyncDisposableStack()
@@ -201,7 +97,7 @@ async function startApi({ live, log, logger, proxy, settings }: ApiParts): Promi
       { cause: error },
     )
   }
-  starting.use(await serveOnSocket(app, `${settings.data}/${socketName}`, { disk: systemDisk, makeId }))
+  starting.use(await serveOnSocket(app, `${settings.data}/${socketName}`, { disk: systemDisk }))
   // Undone before the socket is, which waits for its readers: closing the app ends what they read.
   starting.defer(closeApp)
   const bound = app.server.address()
@@ -219,24 +115,4 @@ function sharedAddress(proxy: Proxy): string {
     'network',
     `clients can't be accepted on ${shared?.address}: ${shared?.code}. Stop what uses that address or choose another one (--listen).`,
   )
-}
-
-interface StopParts extends LogParts {
-  readonly proxy: Proxy
-  readonly settings: Settings
-  readonly started: AsyncDisposableStack
-  readonly stopApi: () => Promise<void>
-}
-
-async function stopNode({ drafts, log, proxy, settings, started, stopApi }: StopParts, hurry: AbortSignal): Promise<boolean> {
-  await proxy.stopAccepting()
-  await proxy.drain(settings.drainTimeoutMs, hurry)
-  const { ended, allRecorded } = await proxy.end(lastRecordsTimeoutMs)
-  await stopApi()
-  const stopped = drafts.make(NodeStopped, `nodes/${log.writer.node}`, { because: 'signal', connections_ended: ended })
-  const said = log.append('operations', [stopped], { purpose: 'owed' }).then(() => true, () => false)
-  const written = await log.close(lastRecordsTimeoutMs)
-  const last = await said
-  await started.disposeAsync()
-  return allRecorded && written && last
 }

@@ -9,3 +9,12 @@ export function printable(text: string): string {
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
   })
 }
+
+/** One line of JSON, in which whatever a terminal could obey is written as an escape. It parses to the same value. */
+export function jsonLine(value: unknown): string {
+  const text = JSON.stringify(value).replaceAll(unprintable, (character) =>
+    // Of a character outside of the basic plane both halves.
+    Array.from({ length: character.length }, (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+  )
+  return `${text}\n`
+}

@@ -1,39 +1,43 @@
-import { Command, Option } from 'commander'
-import { readSettings, settingFlag, settingKeys, settingTable, settingVariable, type FlagTexts, type SettingKey } from '../config/settings.ts'
+import { Command } from 'commander'
+import { settingKeys, type FlagTexts } from '../config/settings.ts'
 import { systemClock } from '../core/system/clock.ts'
+import { systemDisk } from '../core/system/disk.ts'
 import { createLogger } from '../telemetry/logger.ts'
+import { readCall } from './declare.ts'
 import { exitCodes } from './exit-codes.ts'
-import { startNode } from './node.ts'
+import { settingOption } from './setting-options.ts'
 import { version } from './version.ts'
 
 /** The verb `serve`: runs one node until a signal ends it. */
 
 const example = `
-Every setting is also an environment variable, shown in brackets; a flag wins.
+Every setting is also an environment variable, shown in brackets, and a name under settings: in the declaration file
+(--config), as in dial_timeout_ms. A flag wins over a variable, a variable over the file. On SIGHUP the file is read again.
 
 Example:
-  waybill serve --listen '[::]:8443' --api 127.0.0.1:4000 --data /var/lib/waybill`
+  waybill serve --listen '[::]:8443' --api 127.0.0.1:4000 --data /var/lib/waybill
+  waybill serve --config /etc/waybill/waybill.yaml --data /var/lib/waybill`
 
 export function serveCommand(): Command {
   const command = new Command('serve').description('Run the proxy on the embedded log, until SIGTERM or SIGINT.')
-  for (const key of settingKeys) command.addOption(optionOf(key))
+  for (const key of settingKeys) command.addOption(settingOption(key))
   return command.addHelpText('after', example).action(async (flags: FlagTexts) => {
     process.exitCode = await run(flags)
   })
 }
 
-function optionOf(key: SettingKey): Option {
-  const { default: fallback, description, form } = settingTable[key]
-  const shown = fallback === null ? '' : `, default ${fallback}`
-  return new Option(`${settingFlag(key)} <${form}>`, `${description} [${settingVariable(key)}${shown}]`)
-}
-
 async function run(flags: FlagTexts): Promise<number> {
-  const settings = readSettings(flags)
+  const called = await readCall(flags, systemDisk)
+  const { settings } = called.inForce
   const logger = createLogger({ level: settings.logLevel, clock: systemClock, about: {} })
   const stopping = signals()
-  const node = await startNode(settings, logger)
-  logger.info('ready', { api: node.api, listen: node.listen, version })
+  // Without a declaration file SIGHUP keeps its meaning: the terminal is gone.
+  const hangUp = called.declaration === null ? null : hangUps()
+  // Only here: the other verbs start in half the time without all that a server is made of.
+  const { startNode } = await import('./node.ts')
+  const node = await startNode(called, logger)
+  if (node.reload !== null) hangUp?.(node.reload)
+  logger.info('ready', { api: node.api, listen: node.listen, ...(node.ops === null ? {} : { ops: node.ops }), version })
   const signal = await stopping.first
   logger.info(`${signal}: no new clients; open connections may end for up to ${settings.drainTimeoutMs} ms, a second signal ends them now`)
   if (await node.stop(stopping.hurry)) {
@@ -57,4 +61,18 @@ function signals(): { readonly first: Promise<NodeJS.Signals>; readonly hurry: A
     })
   }
   return { first: promise, hurry: hurry.signal }
+}
+
+/** SIGHUP asks to read the declaration file again; one that comes before there is somebody to read it is kept. */
+function hangUps(): (reload: () => Promise<void>) => void {
+  let early = false
+  let reload: (() => Promise<void>) | null = null
+  process.on('SIGHUP', () => {
+    if (reload === null) early = true
+    else void reload()
+  })
+  return (given) => {
+    reload = given
+    if (early) void given()
+  }
 }

@@ -1,59 +1,20 @@
-import { mkdtempSync, readdirSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { serveOnSocket, socketName } from '../../src/api/socket.ts'
 import { eventsCommand } from '../../src/cli/events.ts'
-import { openFolderLog } from '../../src/cli/folder-log.ts'
-import { systemDisk } from '../../src/core/system/disk.ts'
 import { systemClock } from '../../src/core/system/clock.ts'
-import { systemRandom } from '../../src/core/system/random.ts'
-import { idMaker } from '../../src/core/ids.ts'
 import { Drafts } from '../../src/log/drafts.ts'
-import { FileLog } from '../../src/log/file/file-log.ts'
-import { LogInitialized } from '../../events/log.ts'
-import { harness, type Harness } from '../api/harness.ts'
-import { runVerb, Screen, type Printed } from './harness.ts'
-
-const makeId = idMaker(systemClock, systemRandom)
-
-interface Folder extends AsyncDisposable {
-  readonly path: string
-}
-function folder(): Folder {
-  const path = mkdtempSync(join(tmpdir(), 'waybill-cli-'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
-}
+import { LogInitialized, LogSpaceLow } from '../../events/log.ts'
+import { fileLog, folder, makeId, objects, run, serving, type Folder, type Ran } from './harness.ts'
 
 function filesIn(data: Folder): Set<string> {
   return new Set(readdirSync(data.path, { recursive: true, encoding: 'utf8' }))
 }
 
-async function events(...argv: string[]): Promise<Printed> {
-  const screen = new Screen()
-  return runVerb(eventsCommand({ stdout: screen, openFolder: openFolderLog }), screen, argv)
-}
-
-async function serving(data: Folder): Promise<Harness> {
-  const api = await harness()
-  const served = await serveOnSocket(api.app, join(data.path, socketName), { disk: systemDisk, makeId })
-  const end = api[Symbol.asyncDispose].bind(api)
-  return Object.assign(api, {
-    [Symbol.asyncDispose]: async () => {
-      await end()
-      await served[Symbol.asyncDispose]()
-    },
-  })
-}
-
-async function fileLog(data: Folder): Promise<FileLog> {
-  return FileLog.open({
-    disk: systemDisk, clock: systemClock, makeId, folder: data.path, cluster: null, node: null, hostname: 'test-host',
-    holder: { pid: process.pid, verb: 'test' }, reserveBytes: 1_048_576,
-  })
+function events(...argv: string[]): Promise<Ran> {
+  return run(eventsCommand, argv)
 }
 
 describe('from the server that holds the folder', () => {
@@ -62,7 +23,7 @@ describe('from the server that holds the folder', () => {
     await using api = await serving(data)
     await api.post('/api/pools', { name: 'a' })
     const stored = (await api.get('/api/events?stream=control')).body
-    expect(await events('--json', '--stream', 'control', '--data', data.path)).toEqual({ out: stored, error: null })
+    expect(await events('--json', '--stream', 'control', '--data', data.path)).toEqual({ out: stored, error: null, said: '' })
   })
 
   test('without it a line for people: when, what, about what, who, revision', async () => {
@@ -89,17 +50,50 @@ describe('from the server that holds the folder', () => {
     }
   })
 
+  test('--limit goes page by page and says where to go on', async () => {
+    await using data = folder()
+    await using api = await serving(data)
+    for (let index = 0; index < 5; index += 1) await api.post('/api/pools', { name: `p${index}` })
+    const first = await events('--json', '--limit', '3', '--type', 'pool', '--data', data.path)
+    expect(objects(first.out).map(({ subject }) => subject)).toEqual(['pools/p0', 'pools/p1', 'pools/p2'])
+    const [, position] = /^Go on with --after '(.+)'\n$/.exec(first.said)!
+    const rest = await events('--json', '--limit', '3', '--type', 'pool', '--after', position!, '--data', data.path)
+    expect(objects(rest.out).map(({ subject }) => subject)).toEqual(['pools/p3', 'pools/p4'])
+  })
+
+  test('--limit beyond a page is the same as without one', async () => {
+    await using data = folder()
+    await using api = await serving(data)
+    const drafts = new Drafts(systemClock, makeId, 'memory')
+    const many = Array.from({ length: 2_500 }, (_, index) =>
+      drafts.make(LogSpaceLow, `log/${index}`, { free_bytes: 1, threshold_bytes: 2, total_bytes: 3 }),
+    )
+    await api.log.append('operations', [many[0]!, ...many.slice(1)], { purpose: 'owed' })
+    const argv = ['--json', '--type', 'log.space_low', '--data', data.path]
+    const all = objects((await events(...argv)).out)
+    expect(all).toHaveLength(2_500)
+    expect(objects((await events(...argv, '--limit', '2200')).out)).toEqual(all.slice(0, 2_200))
+    expect(objects((await events(...argv, '--limit', '9000')).out)).toEqual(all)
+  })
+
+  test('--follow with a --limit ends by itself', async () => {
+    await using data = folder()
+    await using api = await serving(data)
+    await api.post('/api/pools', { name: 'a' })
+    const following = events('--json', '--follow', '--limit', '1', '--type', 'pool.removed', '--data', data.path)
+    await api.call('DELETE', '/api/pools/a')
+    expect(objects((await following).out)).toMatchObject([{ subject: 'pools/a' }])
+  })
+
   test('--follow goes on until the reader is gone, which is no failure', async () => {
     await using data = folder()
     await using api = await serving(data)
     await api.post('/api/pools', { name: 'a' })
     const head = new Head()
-    const done = eventsCommand({ stdout: head, openFolder: openFolderLog })
-      .exitOverride()
-      .parseAsync(['--json', '--follow', '--stream', 'control', '--data', data.path], { from: 'user' })
+    const done = run(eventsCommand, ['--json', '--follow', '--stream', 'control', '--data', data.path], { stdout: head })
     await head.seen
     await api.post('/api/pools', { name: 'b' })
-    await expect(done).resolves.toBeDefined()
+    expect(await done).toMatchObject({ error: null })
     expect(head.text.trim().split('\n')).toHaveLength(1)
   })
 
@@ -161,10 +155,38 @@ describe('from the files, when no server holds the folder', () => {
     expect((await events('--data', join(data.path, 'nowhere'))).error).toMatchObject({ code: 'no_log' })
   })
 
-  test('--follow and --after need a server', async () => {
+  test('--follow needs a server', async () => {
     await using data = folder()
     expect((await events('--follow', '--data', data.path)).error).toMatchObject({ code: 'no_server', source: 'network' })
-    expect((await events('--after', '1', '--data', data.path)).error).toMatchObject({ code: 'no_server', source: 'settings' })
+  })
+
+  test('filters, --limit and --after work as on a server', async () => {
+    await using data = folder()
+    const log = await fileLog(data)
+    const drafts = new Drafts(systemClock, makeId, 'test-host')
+    const full = ['one', 'two', 'three'].map((stream) =>
+      drafts.make(LogSpaceLow, `log/${stream}`, { free_bytes: 1, threshold_bytes: 2, total_bytes: 3 }),
+    )
+    const positions = await log.append('operations', [full[0]!, ...full.slice(1)], { purpose: 'owed' })
+    await log.close(5_000)
+    const subjects = async (...argv: string[]): Promise<unknown[]> => {
+      const { error, out } = await events('--json', '--stream', 'operations', '--data', data.path, ...argv)
+      expect(error).toBeNull()
+      return objects(out).map(({ subject }) => subject)
+    }
+    expect(await subjects('--type', 'log.space_low')).toEqual(['log/one', 'log/two', 'log/three'])
+    expect(await subjects('--type', 'connection')).toEqual([])
+    expect(await subjects('--subject', 'log/t*')).toEqual(['log/two', 'log/three'])
+    expect(await subjects('--limit', '2')).toEqual(['log/one', 'log/two'])
+    expect(await subjects('--after', positions[1]!.position)).toEqual(['log/three'])
+    expect(await subjects('--from', '-5m')).toHaveLength(3)
+    expect(await subjects('--to', '-5m')).toEqual([])
+  })
+
+  test('in files an --after without a stream, and a time that is none, are wrong calls', async () => {
+    await using data = folder()
+    expect((await events('--after', '1', '--data', data.path)).error).toMatchObject({ code: 'stream_missing', source: 'settings' })
+    expect((await events('--from', 'yesterday', '--data', data.path)).error).toMatchObject({ code: 'moment_invalid', source: 'settings' })
   })
 
   test('an address at which nobody listens, and one that is none', async () => {

@@ -34,9 +34,12 @@ export class TemporaryFolder implements Disposable {
   }
 }
 
-/** Starts `waybill serve` on free ports and waits until it is ready. Rejects with what it said when it ends instead. */
-export async function startWaybill(data: string, flags: readonly string[] = []): Promise<RunningWaybill> {
-  const child = spawnWaybill(['serve', '--data', data, '--api', '127.0.0.1:0', '--listen', '127.0.0.1:0', ...flags])
+/**
+ * Starts `waybill serve` on free ports and waits until it is ready. Rejects with what it said when it ends instead.
+ * `under`: a program and its arguments, which then runs it in the same process.
+ */
+export async function startWaybill(data: string, flags: readonly string[] = [], under: readonly string[] = []): Promise<RunningWaybill> {
+  const child = spawnWaybill(['serve', '--data', data, '--api', '127.0.0.1:0', '--listen', '127.0.0.1:0', ...flags], under)
   const lines: string[] = []
   let failure = ''
   child.stderr!.on('data', (chunk: Buffer) => (failure += chunk.toString()))
@@ -67,8 +70,9 @@ export async function startWaybill(data: string, flags: readonly string[] = []):
   }
 }
 
-export function spawnWaybill(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [join(root, 'src', 'main.ts'), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+export function spawnWaybill(args: readonly string[], under: readonly string[] = []): ChildProcess {
+  const [program, ...words] = [...under, process.execPath, join(root, 'src', 'main.ts'), ...args]
+  return spawn(program!, words, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 /** Runs a verb to its end. */
@@ -86,6 +90,8 @@ export interface RawRecord {
   readonly sequence: string
   readonly prevhash: string
   readonly run: string
+  /** Of changes only. */
+  readonly revision?: number
   // A test looks into records of every type.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly data: Record<string, any>

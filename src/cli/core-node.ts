@@ -1,0 +1,237 @@
+import type { Draft } from '../../events/envelope.ts'
+import { LogInitialized, LogRecovered, LogSpaceLow } from '../../events/log.ts'
+import { NodeStarted, NodeStopped } from '../../events/node.ts'
+import { Applier } from '../commands/applier.ts'
+import { Desk } from '../commands/desk.ts'
+import { settingTexts, type Settings } from '../config/settings.ts'
+import { sleep, type Clock } from '../core/clock.ts'
+import type { Disk } from '../core/disk.ts'
+import { Fault } from '../core/errors.ts'
+import { idMaker, type MakeId } from '../core/ids.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Network } from '../core/network.ts'
+import type { Random } from '../core/random.ts'
+import { Live, type LiveTrouble } from '../live/live.ts'
+import type { RoutingHistory } from '../live/snapshots/history.ts'
+import { SnapshotKeeper, snapshotsFolder } from '../live/snapshots/keeper.ts'
+import type { Pace } from '../log/commit-pace.ts'
+import { Drafts } from '../log/drafts.ts'
+import { FileLog } from '../log/file/file-log.ts'
+import { Notes } from '../log/notes.ts'
+import { recordOutages } from '../log/outages.ts'
+import { helloRecordsMax } from '../proxy/hello/parser.ts'
+import { Proxy } from '../proxy/proxy.ts'
+import { closeLeftOpen } from '../proxy/recover.ts'
+import { SocketEngine } from '../proxy/sockets/socket-engine.ts'
+import { connectionsAllowedBy, descriptorHeadroom, descriptorsPerConnection } from './descriptor-room.ts'
+
+/**
+ * One node without its servers: log, folds, commands and data path, started in order (lock, recover, replay, say so on
+ * record, close what a crash left open) and ended in order. Everything outside comes as ports, so that the simulation
+ * runs the same node on a fake network, clock and disk.
+ */
+
+export interface NodePorts {
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly network: Network
+  readonly random: Random
+  readonly machine: Machine
+}
+
+/** What the start puts on record about where it runs. */
+export interface Machine {
+  readonly hostname: string
+  readonly pid: number
+  /** How many files this process may have open. */
+  readonly descriptorsMax: number
+  readonly versions: { readonly node: string; readonly openssl: string; readonly waybill: string }
+}
+
+/**
+ * Two milliseconds are little beside a TLS handshake, and only busy times pay them. Ten let a closing record share the
+ * commit of a later connection.
+ */
+const pace: Pace = { commitGapMs: 2, owedWaitMs: 10 }
+/** How long a stop waits for records while the log can't be written; then the next start closes what is open. */
+const lastRecordsTimeoutMs = 10_000
+/** How long a stop waits for a snapshot of its state; without one the next start folds what came after the last. */
+const lastSnapshotTimeoutMs = 5_000
+
+export interface CoreNode extends AsyncDisposable {
+  readonly applier: Applier
+  readonly clock: Clock
+  readonly desk: Desk
+  readonly drafts: Drafts
+  /** For looking back faster. */
+  readonly history: RoutingHistory
+  readonly live: Live
+  readonly log: FileLog
+  readonly makeId: MakeId
+  readonly notes: Notes
+  readonly proxy: Proxy
+  /**
+   * Takes no more clients, lets open connections end for the drain time (or until `hurry` aborts), ends the rest, and
+   * lets go of the folder. `beforeLastRecord` ends whatever else writes records. True when everything is on record.
+   */
+  stop(hurry: AbortSignal, beforeLastRecord: () => Promise<void>): Promise<boolean>
+}
+
+/** Accepts nobody yet: `proxy.start()` does. Throws a `Fault` that says what to do; then all has been ended again. */
+export async function startCore(ports: NodePorts, settings: Settings, logger: Logger): Promise<CoreNode> {
+  const { clock, network, random } = ports
+  const makeId = idMaker(clock, random)
+  await using starting = new AsyncDisposableStack()
+  const log = starting.use(await openLog(ports, makeId, settings))
+  const { node, run } = log.writer
+  const drafts = new Drafts(clock, makeId, node)
+  const snapshots = new SnapshotKeeper({
+    clock, disk: ports.disk, folder: snapshotsFolder(settings.data), freeBytesMin: settings.spaceLowBytes, log, logger,
+  })
+  const tell = (trouble: LiveTrouble): void => logger.error('the log holds what it should not', { ...trouble })
+  const live = starting.adopt(new Live(log, tell, { snapshots }), (it) => it.stop())
+  await replay(clock, live, logger)
+  const notes = starting.use(new Notes(log))
+  watchLog(starting, { clock, drafts, log, logger, notes })
+  const connectionsMax = connectionsMaxOf(ports.machine, settings)
+  const { openConnections, runs } = live
+  await recordStart({ connectionsMax, drafts, log, machine: ports.machine, settings })
+  const left = await closeLeftOpen({ drafts, log, node, openConnections, run, runs })
+  live.follow()
+  if (left > 0) logger.warn(`${left} connections that an earlier run left open were closed on record`)
+
+  const engine = starting.use(makeEngine(clock, network, settings))
+  const proxy = new Proxy({ clock, drafts, engine, live, log, makeId, network, notes, random }, { ...settings, connectionsMax })
+  starting.defer(() => proxy.stopAccepting())
+  const { api, appendTimeoutMs, autoDefaultRoute, listen, ops } = settings
+  const rules = { autoDefaultRoute, api, ops, sharedListen: listen }
+  const desk = new Desk({ appendTimeoutMs, clock, live, log, makeId, rules })
+  const applier = new Applier({ clock, desk, live, makeId, rules })
+
+  const started = starting.move()
+  return {
+    applier, clock, desk, drafts, history: snapshots.history, live, log, makeId, notes, proxy,
+    stop: (hurry, beforeLastRecord) => stopCore({ beforeLastRecord, clock, drafts, live, log, proxy, settings, started }, hurry),
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
+
+async function openLog({ clock, disk, machine }: NodePorts, makeId: MakeId, settings: Settings): Promise<FileLog> {
+  const { cluster, data, node, reserveBytes, spaceLowBytes } = settings
+  return FileLog.open({
+    clock, cluster, disk, folder: data, holder: { pid: machine.pid, verb: 'serve' }, hostname: machine.hostname, makeId, node,
+    pace, reserveBytes, spaceLowBytes,
+  })
+}
+
+async function replay(clock: Clock, live: Live, logger: Logger): Promise<void> {
+  const startedMs = clock.monotonicMs()
+  const { records, spared } = await live.replay()
+  const ms = Math.round(clock.monotonicMs() - startedMs)
+  logger.info(`replayed ${records} records`, { in_snapshot: spared, ms, revision: live.routing.revision })
+}
+
+interface LogParts {
+  readonly drafts: Drafts
+  readonly log: FileLog
+}
+
+function watchLog(
+  stack: AsyncDisposableStack,
+  { clock, drafts, log, logger, notes }: LogParts & { readonly clock: Clock; readonly logger: Logger; readonly notes: Notes },
+): void {
+  stack.use(
+    recordOutages({
+      clock, drafts, log,
+      takeDropped: () => notes.takeDropped(),
+      tell: (stream, now) => {
+        if (now.available) logger.warn(`the ${stream} stream is written again`)
+        else logger.error(`the ${stream} stream can't be written: new clients are refused`, { code: now.code, syscall: now.syscall })
+      },
+    }),
+  )
+  stack.use(
+    log.onSpaceLow(({ freeBytes, thresholdBytes, totalBytes }) => {
+      logger.warn('the disk that holds the log is nearly full', { free_bytes: freeBytes })
+      const data = { free_bytes: freeBytes, threshold_bytes: thresholdBytes, total_bytes: totalBytes }
+      notes.write('operations', 'space low', drafts.make(LogSpaceLow, 'log', data))
+    }),
+  )
+}
+
+interface StartFacts {
+  readonly connectionsMax: number
+  readonly machine: Machine
+  readonly settings: Settings
+}
+
+async function recordStart(
+  { connectionsMax, drafts, log, machine, settings }: LogParts & StartFacts,
+): Promise<void> {
+  const records: Draft[] = []
+  if (log.writer.isNew) records.push(drafts.make(LogInitialized, 'log', { adapter: 'file', hash: 'sha256-rfc6962-leaf' }))
+  for (const { bytesCut, segment, stream } of log.cuts) {
+    const data = { bytes_cut: bytesCut, refusal_counts_lost: stream === 'connections', segment, stream }
+    records.push(drafts.make(LogRecovered, `log/${stream}`, data))
+  }
+  const started = drafts.make(NodeStarted, `nodes/${log.writer.node}`, {
+    connections_max: connectionsMax,
+    descriptors_max: machine.descriptorsMax,
+    process: machine.pid,
+    settings: [...settingTexts(settings)],
+    versions: machine.versions,
+  })
+  const [first, ...others] = [...records, started]
+  await log.append('operations', [first ?? started, ...others], { purpose: 'owed' })
+}
+
+function connectionsMaxOf({ descriptorsMax }: Machine, { connectionsMax }: Settings): number {
+  const allowed = connectionsAllowedBy(descriptorsMax)
+  if (allowed < 1) {
+    throw new Fault(
+      'descriptors_too_few',
+      'settings',
+      `this process may have ${descriptorsMax} files open, and needs more than ${descriptorHeadroom + descriptorsPerConnection}: ` +
+        'raise the limit (ulimit -n, or LimitNOFILE= in a systemd unit).',
+    )
+  }
+  return Math.min(allowed, connectionsMax ?? allowed)
+}
+
+function makeEngine(clock: Clock, network: Network, settings: Settings): SocketEngine {
+  const { halfCloseTimeoutMs, helloBytesMax, idleTimeoutMs, peekTimeoutMs } = settings
+  const limits = { helloBytesMax, recordsMax: helloRecordsMax }
+  return new SocketEngine(clock, network, limits, { halfCloseTimeoutMs, idleTimeoutMs, peekTimeoutMs })
+}
+
+interface StopParts extends LogParts {
+  readonly beforeLastRecord: () => Promise<void>
+  readonly clock: Clock
+  readonly live: Live
+  readonly proxy: Proxy
+  readonly settings: Settings
+  readonly started: AsyncDisposableStack
+}
+
+async function stopCore(parts: StopParts, hurry: AbortSignal): Promise<boolean> {
+  const { beforeLastRecord, clock, drafts, live, log, proxy, settings, started } = parts
+  await proxy.stopAccepting()
+  await proxy.drain(settings.drainTimeoutMs, hurry)
+  const { ended, allRecorded } = await proxy.end(lastRecordsTimeoutMs)
+  await beforeLastRecord()
+  // While the folder is still ours, and not when somebody waits for the end.
+  if (!hurry.aborted) await within(clock, lastSnapshotTimeoutMs, live.keepSnapshot())
+  const stopped = drafts.make(NodeStopped, `nodes/${log.writer.node}`, { because: 'signal', connections_ended: ended })
+  const said = log.append('operations', [stopped], { purpose: 'owed' }).then(() => true, () => false)
+  const written = await log.close(lastRecordsTimeoutMs)
+  const last = await said
+  await started.disposeAsync()
+  return allRecorded && written && last
+}
+
+/** Waits for the work, but no longer than that. */
+async function within(clock: Clock, ms: number, work: Promise<void>): Promise<void> {
+  const done = new AbortController()
+  await Promise.race([work, sleep(clock, ms, done.signal)])
+  done.abort()
+}
