@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 
 /** What one run measures, how often and how much: the command line of `npm run bench`. */
 
-export const measureNames = ['bulk', 'connections', 'handshake', 'idle', 'replay'] as const
+export const measureNames = ['bulk', 'connections', 'handshake', 'idle', 'replay', 'start'] as const
 export type MeasureName = (typeof measureNames)[number]
 export const targetNames = ['direct', 'haproxy', 'nginx', 'waybill'] as const
 export type TargetName = (typeof targetNames)[number]
@@ -23,6 +23,7 @@ export interface Options {
   /** Between the last event and a look at memory. */
   readonly settleMs: number
   readonly replayRecords: number
+  readonly startRecords: number
   /** Folder for temporary files; null: found by machine.ts. */
   readonly temporary: string | null
   /** Folder for the raw JSON; null: the system's temporary folder. */
@@ -41,6 +42,7 @@ export const usage = `npm run bench -- [options]
   --handshakes N       TLS handshakes of one round and target (default 1000; 300 with --quick)
   --idle N             idle connections (default 5000)
   --records N          records to replay (default 1000000; 200000 with --quick)
+  --start-records N    records before a start with snapshots (default 1000000; 300000 with --quick)
   --tmp DIR            temporary files, on a real disk (default: the system's folder)
   --out DIR            raw JSON (default: the system's temporary folder)
   --readme             write bench/README.md even after a partial run
@@ -60,6 +62,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
       handshakes: { type: 'string' },
       idle: { type: 'string' },
       records: { type: 'string' },
+      'start-records': { type: 'string' },
       tmp: { type: 'string' },
       out: { type: 'string' },
       readme: { type: 'boolean', default: false },
@@ -84,6 +87,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     idleConnections: count('--idle', values.idle, 5_000),
     settleMs: quick ? 2_000 : 4_000,
     replayRecords: count('--records', values.records, quick ? 200_000 : 1_000_000),
+    startRecords: count('--start-records', values['start-records'], quick ? 300_000 : 1_000_000),
     temporary: values.tmp ?? null,
     out: values.out ?? null,
     writeReadme: whole || values.readme,

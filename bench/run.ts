@@ -9,6 +9,7 @@ import type { Bench, Measure } from './measure.ts'
 import { readOptions, usage, type Options } from './options.ts'
 import { replay } from './replay.ts'
 import { markdown, writeJson, writeReadme, type Failure, type Sample } from './report.ts'
+import { start } from './start.ts'
 import { direct, haproxy, nginx, type Target } from './targets.ts'
 import { waybill } from './waybill.ts'
 
@@ -17,7 +18,7 @@ import { waybill } from './waybill.ts'
  * another proxy each. Exit 0: everything was measured and right; 1: something failed; 2: wrong options.
  */
 
-const allMeasures: readonly Measure[] = [bulk, connections, handshake, idle, replay]
+const allMeasures: readonly Measure[] = [bulk, connections, handshake, idle, replay, start]
 const allTargets: readonly Target[] = [direct, haproxy, nginx, waybill]
 
 async function main(args: readonly string[]): Promise<number> {
@@ -109,10 +110,10 @@ function installed(options: Options): { targets: Target[]; skipped: string[] } {
 }
 
 function amounts(options: Options): string {
-  const { bulkBytes, connections: count, warmUpConnections, parallel, handshakes, idleConnections, replayRecords } = options
+  const { bulkBytes, connections: count, warmUpConnections, parallel, handshakes, idleConnections, replayRecords, startRecords } = options
   return (
     `${bulkBytes / 1024 ** 3} GiB each way, ${count} connections after ${warmUpConnections} (${parallel} at a time), ` +
-    `${handshakes} handshakes, ${idleConnections} idle connections, ${replayRecords} records`
+    `${handshakes} handshakes, ${idleConnections} idle connections, ${replayRecords} records to replay, ${startRecords} before a start`
   )
 }
 

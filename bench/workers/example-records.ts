@@ -92,8 +92,8 @@ function closedData(index: number, opened: ConnectionOpenedData): ConnectionClos
     bytes_to_client: 4_000 + (pick % 900_000),
     client: opened.client,
     close: broke
-      ? { because: 'reset', by: 'client', code: 'ECONNRESET', phase: 'relay' }
-      : { because: 'finished', by: pick % 3 === 0 ? 'backend' : 'client', code: null, phase: 'half_closed' },
+      ? { actor: null, because: 'reset', by: 'client', code: 'ECONNRESET', phase: 'relay' }
+      : { actor: null, because: 'finished', by: pick % 3 === 0 ? 'backend' : 'client', code: null, phase: 'half_closed' },
     connection_id: opened.connection_id,
     listener: opened.listener,
     pool: opened.pool,
