@@ -87,7 +87,8 @@ function rulesOf(declaration: Declaration): Rules | { readonly problems: readonl
   }
 }
 
-function countsOf({ pools, settings }: Declaration): string {
+function countsOf({ pools: declared, settings }: Declaration): string {
+  const pools = declared ?? []
   const backends = pools.reduce((sum, pool) => sum + (pool.backends?.length ?? 0), 0)
   return `${counted(pools.length, 'pool')}, ${counted(backends, 'backend')}, ${counted(settings.length, 'setting')}`
 }

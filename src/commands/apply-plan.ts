@@ -23,7 +23,8 @@ export interface FileContent {
   /** SHA-256 of its bytes, hexadecimal. */
   readonly digest: string
   readonly change: Change
-  readonly pools: readonly DeclaredPool[]
+  /** Null: nothing is said of pools. */
+  readonly pools: readonly DeclaredPool[] | null
   readonly settings: readonly { readonly name: string; readonly value: string }[]
 }
 
@@ -40,6 +41,7 @@ export interface Step {
 export type Plan = { readonly steps: readonly Step[] } | { readonly misfits: readonly Misfit[] }
 
 export function planOf(routing: Routing, { file, pools }: Pick<FileContent, 'file' | 'pools'>): Plan {
+  if (pools === null) return { steps: [] }
   const read = targetsOf(pools, file)
   if ('misfits' in read) return read
   const declared = new Map(read.targets.map((target) => [target.name, target]))

@@ -41,7 +41,7 @@ const DeclaredChange = z.strictObject({
 /** The settings are checked one by one against their own table. */
 export const DeclarationText = z.strictObject({
   change: DeclaredChange.optional(),
-  pools: z.array(DeclaredPool).max(poolsMax).default([]),
+  pools: z.array(DeclaredPool).max(poolsMax).optional(),
   settings: z.record(z.string(), z.unknown()).default({}),
 })
 

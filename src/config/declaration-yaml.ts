@@ -31,7 +31,9 @@ export interface YamlText {
 const valuesMax = 200_000
 /** A declaration has five levels. */
 const nestingMax = 16
-const problemsMax = 100
+export const problemsMax = 100
+/** Finding what an alias means takes a look at the whole document. */
+const aliasesMax = 100
 
 interface Entry {
   readonly key: number
@@ -91,6 +93,7 @@ class Walk {
   readonly problems: { readonly at: number; readonly sentence: string }[] = []
   readonly #document: Document
   #values = 0
+  #aliases = 0
 
   constructor(document: Document) {
     this.#document = document
@@ -112,8 +115,12 @@ class Walk {
   }
 
   #aliased(alias: Alias, path: Path, key: number): unknown {
-    const target = alias.resolve(this.#document)
     const at = offsetOf(alias) ?? key
+    this.#aliases += 1
+    if (this.#aliases > aliasesMax) {
+      return this.#aliases === aliasesMax + 1 ? this.#problem(at, `The file has more than ${aliasesMax} aliases.`) : null
+    }
+    const target = alias.resolve(this.#document)
     if (target === undefined) return this.#problem(at, `There is no anchor &${alias.source} before this alias.`)
     return this.value(target, path, key)
   }

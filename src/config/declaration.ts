@@ -2,7 +2,7 @@ import type { Change } from '../../events/values.ts'
 import { sha256Hex } from '../core/system/digest.ts'
 import { problemsOf, sentenceOf, unknownKey } from './declaration-problems.ts'
 import { DeclarationText } from './declaration-schema.ts'
-import { readYaml, type FileProblem, type Path, type Place, type YamlText } from './declaration-yaml.ts'
+import { problemsMax, readYaml, type FileProblem, type Path, type Place, type YamlText } from './declaration-yaml.ts'
 import { settingKeys, settingName, settingTable, type DeclaredSetting, type SettingKey } from './settings.ts'
 
 /**
@@ -17,7 +17,8 @@ export interface Declaration {
   readonly digest: string
   /** Goes into every record that the file causes. */
   readonly change: Change
-  readonly pools: DeclarationText['pools']
+  /** Null: the file says nothing of pools, so those it owns stay as they are. */
+  readonly pools: NonNullable<DeclarationText['pools']> | null
   /** Sorted by name. */
   readonly settings: readonly DeclaredSetting[]
   /** Where something of the file stands: `['pools', 0, 'listen']`. */
@@ -52,11 +53,12 @@ export function readDeclaration(bytes: Uint8Array, file: string): DeclarationRea
     ...(parsed.success ? namedTwice(parsed.data, yaml) : problemsOf(parsed.error, DeclarationText, yaml)),
     ...settings.problems,
   ]
-  if (!parsed.success || problems.length > 0) return { problems: problems.toSorted(byPlace) }
+  if (!parsed.success || problems.length > 0) return { problems: firstOf(problems.toSorted(byPlace)) }
   const { change, pools } = parsed.data
   return {
     declaration: {
-      file, pools,
+      file,
+      pools: pools ?? null,
       change: change ?? { approved_by: null, reason: null, requested_by: null, ticket: null },
       digest: sha256Hex(bytes),
       placeOf: (path) => yaml.placeOf(path),
@@ -86,7 +88,15 @@ function byPlace(one: FileProblem, other: FileProblem): number {
   return one.line - other.line || one.column - other.column
 }
 
-function namedTwice({ pools }: DeclarationText, yaml: YamlText): FileProblem[] {
+/** Enough to work on; all of them could be more than anybody's answer may hold. */
+function firstOf(problems: readonly FileProblem[]): readonly FileProblem[] {
+  const surplus = problems.length - problemsMax
+  const last = problems[problemsMax - 1]
+  if (surplus <= 0 || last === undefined) return problems
+  return [...problems.slice(0, problemsMax - 1), { ...last, sentence: `${last.sentence} ${surplus} more problems follow.` }]
+}
+
+function namedTwice({ pools = [] }: DeclarationText, yaml: YamlText): FileProblem[] {
   const first = new Map<string, number>()
   return pools.flatMap(({ name }, index) => {
     const earlier = first.get(name)

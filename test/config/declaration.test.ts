@@ -55,7 +55,7 @@ describe('a whole file', () => {
       },
       { name: 'rest', listen: 9_443, default_route: true },
     ])
-    expect(Object.keys(declaration.pools[1]!).toSorted()).toEqual(['default_route', 'listen', 'name'])
+    expect(Object.keys(declaration.pools![1]!).toSorted()).toEqual(['default_route', 'listen', 'name'])
   })
 
   test('its settings are texts as a person wrote them, by name, each with its place', () => {
@@ -75,9 +75,22 @@ describe('a whole file', () => {
     expect(placeOf([])).toEqual({ line: 2, column: 1 })
   })
 
+  test('a file that says nothing of pools is not one that has none', () => {
+    expect(read('settings: {listen: "127.0.0.1:1"}\n').pools).toBeNull()
+    expect(read('pools: []\n').pools).toEqual([])
+  })
+
+  test('aliases and problems without end are cut off', () => {
+    const aliases = Array.from({ length: 3_000 }, (_, index) => `k${index}: *a`).join(', ')
+    expect(problems(`pools: &a []\nsettings: {${aliases}}\n`)).toContainEqual(expect.stringContaining('more than 100 aliases'))
+    const many = problems(`pools:\n${Array.from({ length: 700 }, (_, index) => `  - {name: p${index}, wieght: 1}\n`).join('')}`)
+    expect(many).toHaveLength(100)
+    expect(many.at(-1)).toContain('600 more problems follow')
+  })
+
   test('an anchor stands for what it names', () => {
     const declaration = read('pools:\n  - {name: a, server_names: &n [x.example]}\n  - {name: b, owner: &o ops, business_need: *o}\n')
-    expect(declaration.pools[1]).toEqual({ name: 'b', owner: 'ops', business_need: 'ops' })
+    expect(declaration.pools![1]).toEqual({ name: 'b', owner: 'ops', business_need: 'ops' })
   })
 
   test('a byte order mark is not part of the first key', () => {
@@ -176,7 +189,7 @@ describe('nothing takes long', () => {
 
   test('aliases of aliases', () => {
     const levels = Array.from({ length: 9 }, (_, level) => `  - &l${level + 1} [${Array.from({ length: 9 }, () => `*l${level}`).join(', ')}]`)
-    expect(problems(`pools:\n  - &l0 [x]\n${levels.join('\n')}\n`)).toEqual([expect.stringContaining('The file has more than 200000 values.')])
+    expect(problems(`pools:\n  - &l0 [x]\n${levels.join('\n')}\n`)).toEqual([expect.stringContaining('The file has more than 100 aliases.')])
   })
 
   test('an alias of what it stands in', () => {
