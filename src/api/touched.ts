@@ -11,6 +11,10 @@ export function touchedBetween(
 ): { readonly open_connections: number; readonly ends_connections: number } {
   let touched = 0
   for (const pool of before.pools.values()) {
+    if (!after.pools.has(pool.name)) {
+      touched += open.openOfPool(pool.name)
+      continue
+    }
     for (const backend of pool.backends.values()) {
       const next = after.pools.get(pool.name)?.backends.get(backend.id)
       const leaves = next === undefined || (next.drainingSince !== null && (backend.drainingSince === null || isForcedOn(facts, pool.name, backend.id)))

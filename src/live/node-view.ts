@@ -51,6 +51,8 @@ export interface OpenCounters {
    * record was handed to the log; then the traffic fold has its bytes. Zeroes for a backend that is not known.
    */
   openByBackend(pool: string, backend: string): OpenCount
+  /** Open connections of a pool on this node, also to backends that left it. */
+  openOfPool(pool: string): number
   /** How this node sees a backend now; `new` until the first check or dial. `code` is what failed last, null if nothing. */
   healthOf(pool: string, backend: string): BackendHealthNow
 }

@@ -116,6 +116,13 @@ export class Backends {
     return [...this.#left].filter((state) => state.pool === pool && state.leases > 0)
   }
 
+  /** All that go by this name: the backend of now, and what is left of one that was removed and added again. */
+  named(pool: string, id: string): readonly BackendState[] {
+    const now = this.find(pool, id)
+    const left = this.#left.size === 0 ? [] : this.leftOf(pool).filter((state) => state.id === id)
+    return now === undefined ? left : [now, ...left]
+  }
+
   *all(): Iterable<BackendState> {
     for (const states of this.#pools.values()) yield* states.values()
   }

@@ -52,6 +52,7 @@ export class Drains implements Disposable {
     switch (event.type) {
       case 'dev.waybill.backend.drained.v1':
       case 'dev.waybill.backend.removed.v1':
+        return backends.named(event.data.pool, event.data.id)
       case 'dev.waybill.backend.resumed.v1': {
         const backend = backends.find(event.data.pool, event.data.id)
         return backend === undefined ? [] : [backend]

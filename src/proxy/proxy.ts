@@ -120,14 +120,21 @@ export class Proxy {
   }
 
   openByBackend(pool: string, backend: string): OpenCount {
-    const open = this.#backends.find(pool, backend)?.open
-    let bytesToBackend = 0
-    let bytesToClient = 0
-    for (const counts of open ?? []) {
-      bytesToBackend += counts.bytesToBackend
-      bytesToClient += counts.bytesToClient
+    let [connections, bytesToBackend, bytesToClient] = [0, 0, 0]
+    for (const { open } of this.#backends.named(pool, backend)) {
+      connections += open.size
+      for (const counts of open) {
+        bytesToBackend += counts.bytesToBackend
+        bytesToClient += counts.bytesToClient
+      }
     }
-    return { connections: open?.size ?? 0, bytesToBackend, bytesToClient }
+    return { connections, bytesToBackend, bytesToClient }
+  }
+
+  openOfPool(pool: string): number {
+    let connections = 0
+    for (const { open } of [...this.#backends.ofPool(pool), ...this.#backends.leftOf(pool)]) connections += open.size
+    return connections
   }
 
   healthOf(pool: string, backend: string): BackendHealthNow {

@@ -112,6 +112,8 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     listeners: { listeners },
     stateAt: (moment) => configurationAt(log, moment),
     open: {
+      openOfPool: (pool) =>
+        [...open].reduce((sum, [key, { connections: count }]) => sum + (key.startsWith(`${pool} `) ? count : 0), 0),
       openByBackend: (pool, backend) =>
         open.get(`${pool} ${backend}`) ?? { connections: 0, bytesToBackend: 0, bytesToClient: 0 },
       healthOf: (pool, backend) => {

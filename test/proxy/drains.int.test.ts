@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { BackendDrained, BackendRemoved, BackendResumed } from '../../events/backend.ts'
+import { BackendAdded, BackendDrained, BackendRemoved, BackendResumed } from '../../events/backend.ts'
 import { PoolRemoved } from '../../events/pool.ts'
 import { exampleActor } from '../../events/values.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
@@ -120,6 +120,22 @@ test.each([[false], [true]])('a removed backend and a removed pool, force %s', a
   await second.client.until(({ closed }) => closed)
   const { data } = await rig.untilRecord('dev.waybill.health.drain_completed.v1', (event) => event.data.pool === 'other')
   expect(data).toMatchObject({ because: force ? 'forced' : 'finished', connections_at_start: 1, connections_ended: force ? 1 : 0 })
+})
+
+test('a backend that left and came back is answered for as one: its old connections are counted and forced', async () => {
+  await using backend = await tapBackend()
+  await using rig = await startRig()
+  await rig.addPool({ backends: [{ port: backend.port }] })
+  const { client } = await open(rig, backend)
+  await rig.change(BackendRemoved, `backends/app/${idOf(backend)}`, { force: false, id: idOf(backend), pool: 'app' })
+  await rig.change(BackendAdded, `backends/app/${idOf(backend)}`, {
+    declaration: null, host: '127.0.0.1', id: idOf(backend), pool: 'app', port: backend.port, weight: 1,
+  })
+  expect(rig.proxy.openByBackend('app', idOf(backend)).connections).toBe(1)
+  expect(rig.proxy.openOfPool('app')).toBe(1)
+  await drain(rig, backend, true)
+  await client.until(({ error }) => error === 'ECONNRESET')
+  expect(rig.proxy.openOfPool('app')).toBe(0)
 })
 
 test('a pool that is forced out takes with it what is still open to backends that left before', async () => {
