@@ -75,7 +75,8 @@ export function answerMalformed(makeId: () => string, onAnswer: (socket: Duplex,
 
 /** Without the query, as it goes into records and logs. */
 export function pathOf(request: FastifyRequest): string {
-  return request.raw.url?.split('?', 1)[0] || '/'
+  // An absolute target (RFC 9112, section 3.2.2) may hold a password.
+  return request.raw.url?.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i, '').split('?', 1)[0] || '/'
 }
 
 /** Every issue of a schema as a field and a sentence; one problem for all of them. */

@@ -26,7 +26,7 @@ export const ConnectionView = z
   .meta({ id: 'Connection' })
 export type ConnectionView = z.infer<typeof ConnectionView>
 
-export const ConnectionParams = z.strictObject({ id: ConnectionId })
+export const ConnectionParams = z.strictObject({ id: ConnectionId.toLowerCase() })
 
 /** In any spelling of the address. */
 const ClientIp = z.string().max(100).transform((text, context) => {

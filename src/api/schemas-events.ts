@@ -40,7 +40,7 @@ export const EventsQuery = z.strictObject({
   }),
   pool: PoolName.optional().meta({ description: 'Records that are about this pool or name it.' }),
   backend: BackendId.optional().meta({ description: 'Records that name this host:port, in whichever pool.' }),
-  connection: z.uuid().optional().meta({ description: 'Records of this connection.' }),
+  connection: z.uuid().toLowerCase().optional().meta({ description: 'Records of this connection.' }),
   actor: text(200).optional().meta({ description: 'Records of what this actor did.' }),
   from: Moment.optional().meta({ description: 'Records of this moment and later, by their own time (RFC 3339).' }),
   to: Moment.optional().meta({ description: 'Records before this moment (RFC 3339).' }),

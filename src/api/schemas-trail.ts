@@ -15,7 +15,7 @@ const PoolAndBackend = z
 export const TrailQuery = z.strictObject({
   pool: PoolName.optional(),
   backend: PoolAndBackend.optional().meta({ description: 'A backend as POOL/HOST:PORT.' }),
-  connection: z.uuid().optional().meta({ description: 'Id of a connection.' }),
+  connection: z.uuid().toLowerCase().optional().meta({ description: 'Id of a connection.' }),
   actor: text(200).optional().meta({ description: 'Id of an actor: what it did, asked for and read.' }),
 })
 export type TrailQuery = z.output<typeof TrailQuery>

@@ -18,7 +18,8 @@ const problems = { 404: ProblemBody, 422: ProblemBody, 503: ProblemBody } as con
 const firstMs = 0
 const lastMs = 253_402_300_799_999
 
-export function stateRoutes(app: Api, context: Pick<ApiContext, 'live' | 'stateAt'>): void {
+export function stateRoutes(app: Api, { live, stateAt }: Pick<ApiContext, 'live' | 'stateAt'>): void {
+  const context = { live, stateAt: limited(stateAt) }
   app.route({
     method: 'GET',
     url: '/api/state',
@@ -63,6 +64,24 @@ interface Found {
 }
 
 /** Of a revision, a time, or now. */
+/** Folding the past takes a while of everybody's time, so only a few do it at once. */
+const lookingBackMax = 4
+
+function limited(stateAt: ApiContext['stateAt']): ApiContext['stateAt'] {
+  let lookingBack = 0
+  return async (moment) => {
+    if (lookingBack >= lookingBackMax) {
+      throw new Problem('too_many_readers', `${lookingBack} clients look into the past already; ask again in a moment.`)
+    }
+    lookingBack += 1
+    try {
+      return await stateAt(moment)
+    } finally {
+      lookingBack -= 1
+    }
+  }
+}
+
 async function found({ live, stateAt }: Pick<ApiContext, 'live' | 'stateAt'>, text: string | undefined): Promise<Found> {
   if (text === undefined) {
     const { routing } = live

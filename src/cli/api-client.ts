@@ -32,7 +32,7 @@ export class ServerRefused extends Fault {
 }
 
 /** A problem document is a few hundred bytes; whatever is longer is not one. */
-const problemBytesMax = 65_536
+const problemBytesMax = 1_048_576
 /** The configuration of a thousand pools of 256 backends, several times over. */
 const answerBytesMax = 256 * 1_048_576
 /** A server answers within twice its append timeout, which is seconds; this is for one that hangs. */

@@ -22,7 +22,8 @@ const form = 'write https://host or https://host:port'
 export function parseBackendUrl(url: string): Parsed<BackendAddress> {
   if (url.length > urlMax) return { problem: `a URL of a backend has at most ${urlMax} characters` }
   const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(url)
-  if (match === null) return { problem: `"${url}" is not a URL; ${form}` }
+  // What has an "@" may hold a password.
+  if (match === null) return { problem: `${url.includes('@') ? 'it' : `"${url}"`} is not a URL; ${form}` }
   const [, scheme, rest] = match
   if (scheme!.toLowerCase() !== 'https') {
     return { problem: `the scheme is "${scheme}"; backends are reached by TLS only, so ${form}` }

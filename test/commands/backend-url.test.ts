@@ -3,6 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { BackendId } from '../../events/values.ts'
 import { parseBackendUrl } from '../../src/commands/backend-url.ts'
 
+test('a password is not repeated to whoever made a mistake', () => {
+  expect(parseBackendUrl('user:hunter2@h:443')).toEqual({ problem: expect.not.stringContaining('hunter2') })
+})
+
 describe('parseBackendUrl', () => {
   test.each([
     ['https://backend1.internal:8443', 'backend1.internal:8443', 'backend1.internal', 8443],
