@@ -106,7 +106,8 @@ export class NodeRunner {
     const { core } = this
     if (core === null) return
     const problems: string[] = []
-    const log = readLog(this.#world.disk, folder, problems)
+    // Half a line may be on the medium while a commit is under way; whether the log is whole is asked at the end.
+    const log = readLog(this.#world.disk, folder, [])
     const states = initialStates()
     for (const stream of streams) {
       for (const { json, hash } of log[stream]) foldInto(states, stream, { event: json as WaybillEvent, leafHash: hash })
