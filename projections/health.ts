@@ -1,7 +1,10 @@
 import { nodeOf } from '../events/envelope.ts'
 import type { Projection } from './projection.ts'
 
-/** How each node last saw each backend. A node routes by its own view; the others' are shown beside it. */
+/**
+ * How each node last saw each backend. A node routes by its own view; the others' are shown beside it.
+ * An owned accumulator: steps change the map in place, because thousands of backends may come and go with one network.
+ */
 export interface BackendHealth {
   readonly node: string
   readonly pool: string
@@ -12,11 +15,11 @@ export interface BackendHealth {
   readonly code: string | null
 }
 
-export type HealthView = ReadonlyMap<string, BackendHealth>
+export type HealthView = Map<string, BackendHealth>
 
 export const health: Projection<HealthView, 'dev.waybill.health.changed.v1'> = {
   name: 'health',
-  version: 1,
+  version: 2,
   initial: () => new Map(),
   on: {
     'dev.waybill.health.changed.v1': (state, { event }) => {
@@ -24,7 +27,7 @@ export const health: Projection<HealthView, 'dev.waybill.health.changed.v1'> = {
       const node = nodeOf(event.source)
       const up = to === 'up'
       const seen: BackendHealth = { node, pool, backend, up, since: event.time, code: up ? null : code }
-      return new Map(state).set(healthKey(node, pool, backend), seen)
+      return state.set(healthKey(node, pool, backend), seen)
     },
   },
 }

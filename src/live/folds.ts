@@ -27,7 +27,7 @@ export const folds = {
   idempotency: fold('control', idempotency, (state) => ({ ...state, answered: new Map(state.answered) })),
   openConnections: fold('connections', openConnections, (state) => new Map(state)),
   traffic: fold('connections', traffic, heldTraffic),
-  health: fold('operations', health),
+  health: fold('operations', health, (state) => new Map(state)),
   runs: fold('operations', runs),
 } as const
 

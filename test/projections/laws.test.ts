@@ -23,7 +23,7 @@ interface Case {
 const cases: readonly Case[] = [
   { projection: asAny(routing), stream: 'control', copiesOnWrite: true },
   { projection: asAny(idempotency), stream: 'control', copiesOnWrite: false },
-  { projection: asAny(health), stream: 'operations', copiesOnWrite: true },
+  { projection: asAny(health), stream: 'operations', copiesOnWrite: false },
   { projection: asAny(runs), stream: 'operations', copiesOnWrite: true },
   { projection: asAny(openConnections), stream: 'connections', copiesOnWrite: false },
   { projection: asAny(traffic), stream: 'connections', copiesOnWrite: false },
