@@ -5,6 +5,7 @@ import {
   type AddBackend, type ChangeBackend, type LeavingBackend, type OneBackend,
 } from '../commands/backend.ts'
 import { parseBackendUrl } from '../commands/backend-url.ts'
+import { unknownBackend } from '../commands/decision.ts'
 import { invariant } from '../core/errors.ts'
 import type { Api, ApiContext } from './context.ts'
 import { backendView } from './pool-view.ts'
@@ -12,10 +13,9 @@ import { poolOf, writeProblems } from './pools.ts'
 import { Problem, ProblemBody } from './problem.ts'
 import { etagOf, requestFacts, WriteHeaders } from './request-facts.ts'
 import {
-  AddBackendBody, BackendParams, BackendView, ChangeBackendBody, ChangeQuery, changeOf, DrainBody, ForceQuery, NoQuery,
-  PoolParams, ResumeBody,
+  AddBackendBody, BackendParams, BackendView, ChangeBackendBody, changeOf, DrainBody, NoQuery, PoolParams, ResumeBody,
 } from './schemas.ts'
-import { DryRun, refuseBody, write, WriteQuery, type Written } from './write.ts'
+import { DryRun, refuseBody, RemoveQuery, write, WriteQuery, type Written } from './write.ts'
 
 /** /api/pools/NAME/backends: add, list, read, change, drain, resume, delete. The ETag is the pool's. */
 export function backendRoutes(app: Api, context: ApiContext): void {
@@ -139,7 +139,7 @@ function removeRoute(app: Api, context: ApiContext): void {
       tags,
       params: BackendParams,
       headers: WriteHeaders,
-      querystring: z.strictObject({ ...WriteQuery.shape, force: ForceQuery, ...ChangeQuery }),
+      querystring: RemoveQuery,
       response: { 200: DryRun, 204: z.null().meta({ description: 'It is gone.' }), ...writeProblems },
     },
     preValidation: refuseBody,
@@ -203,10 +203,6 @@ function answerOne(context: ApiContext, reply: Reply, params: Params, written: W
 function shown(context: ApiContext, routing: Routing, { id, name }: Params): { backend: BackendView; etag: string } {
   const pool = poolOf(routing, name)
   const backend = pool.backends.get(id)
-  if (backend === undefined) {
-    throw new Problem('backend_unknown', `Pool "${name}" has no backend ${id}. GET /api/pools/${name}/backends lists those it has.`, {
-      extra: { pool: name, backend: id },
-    })
-  }
+  if (backend === undefined) throw Problem.ofRefusal(unknownBackend(pool, id).refusal)
   return { backend: backendView(name, backend, context.statistics()), etag: etagOf(pool.revision) }
 }

@@ -5,6 +5,7 @@ import { cursorOf, places, positionsAt, type Positions } from './events-cursor.t
 import { pageOfRecords } from './events-page.ts'
 import { ndjson, sendRecords, serverSentEvents, type Format, type Outlet } from './events-stream.ts'
 import { everyAnswer, Problem, ProblemBody } from './problem.ts'
+import { Readers } from './readers.ts'
 import { EventsAnswer, EventsHeaders, EventsQuery, positionHeader } from './schemas-events.ts'
 
 /**
@@ -22,7 +23,7 @@ const description =
   `stream it has no end. Otherwise the ${positionHeader} header says where to go on at any later time.`
 
 export function eventRoutes(app: Api, context: ApiContext): void {
-  let readers = 0
+  const readers = new Readers(readersMax, (reading) => `${reading} clients read events already.`)
 
   app.route({
     method: 'GET',
@@ -38,13 +39,8 @@ export function eventRoutes(app: Api, context: ApiContext): void {
       response: { 200: EventsAnswer, 422: ProblemBody, 503: ProblemBody },
     },
     handler: async (request, reply) => {
-      if (readers >= readersMax) throw new Problem('too_many_readers', `${readers} clients read events already.`)
-      readers += 1
-      try {
-        await answer(context, request, reply, request.query, request.headers['last-event-id'])
-      } finally {
-        readers -= 1
-      }
+      using _place = readers.enter()
+      await answer(context, request, reply, request.query, request.headers['last-event-id'])
     },
   })
 }

@@ -2,15 +2,16 @@ import { z } from 'zod'
 import type { Routing } from '../../projections/routing.ts'
 import { decideChangePool, decideRemovePool, type ChangePool, type RemovePool } from '../commands/change-pool.ts'
 import { decideCreatePool, type CreatePool } from '../commands/create-pool.ts'
+import { unknownPool } from '../commands/decision.ts'
 import type { Api, ApiContext } from './context.ts'
 import { NextCursor, pageOf, PageQuery } from './pagination.ts'
 import { poolSummary, poolView } from './pool-view.ts'
 import { Problem, ProblemBody } from './problem.ts'
 import { CreateHeaders, etagOf, refuseIfMatch, requestFacts, WriteHeaders } from './request-facts.ts'
 import {
-  ChangePoolBody, ChangeQuery, changeOf, CreatePoolBody, ForceQuery, ManagedBy, NoQuery, PoolParams, PoolSummary, PoolView,
+  ChangePoolBody, changeOf, CreatePoolBody, ManagedBy, NoQuery, PoolParams, PoolSummary, PoolView,
 } from './schemas.ts'
-import { DryRun, refuseBody, write, WriteQuery } from './write.ts'
+import { DryRun, refuseBody, RemoveQuery, write, WriteQuery } from './write.ts'
 
 /** /api/pools: create, list, read, change, delete. A route decides nothing: the desk runs the decider and records. */
 export function poolRoutes(app: Api, context: ApiContext): void {
@@ -85,7 +86,7 @@ function changeRoutes(app: Api, context: ApiContext): void {
       tags,
       params: PoolParams,
       headers: WriteHeaders,
-      querystring: z.strictObject({ ...WriteQuery.shape, force: ForceQuery, ...ChangeQuery }),
+      querystring: RemoveQuery,
       response: { 200: DryRun, 204: z.null().meta({ description: 'It is gone.' }), ...writeProblems },
     },
     preValidation: refuseBody,
@@ -146,9 +147,7 @@ function readRoutes(app: Api, context: ApiContext): void {
 export function poolOf(routing: Routing, name: string) {
   const pool = routing.pools.get(name)
   if (pool !== undefined) return pool
-  throw new Problem('pool_unknown', `There is no pool "${name}". GET /api/pools lists those that exist.`, {
-    extra: { pool: name },
-  })
+  throw Problem.ofRefusal(unknownPool(name).refusal)
 }
 
 function createPoolOf(body: z.infer<typeof CreatePoolBody>) {

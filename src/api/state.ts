@@ -5,6 +5,7 @@ import type { Moment } from '../live/snapshots/history.ts'
 import type { PastConfiguration, RevisionUnknown } from '../live/time-travel.ts'
 import type { Api, ApiContext } from './context.ts'
 import { Problem, ProblemBody } from './problem.ts'
+import { Readers } from './readers.ts'
 import { DiffQuery, DiffView, RevisionText, StateQuery, StateView, type MomentView } from './schemas-state.ts'
 
 /** /api/state: the configuration now or at any moment of the past. /api/diff: what is different between two moments. */
@@ -63,25 +64,18 @@ interface Found {
   readonly moment: MomentView
 }
 
-/** Of a revision, a time, or now. */
 /** Folding the past takes a while of everybody's time, so only a few do it at once. */
 const lookingBackMax = 4
 
-function limited(stateAt: ApiContext['stateAt']): ApiContext['stateAt'] {
-  let lookingBack = 0
+function limited(stateAt: StateAt): StateAt {
+  const readers = new Readers(lookingBackMax, (reading) => `${reading} clients look into the past already; ask again in a moment.`)
   return async (moment) => {
-    if (lookingBack >= lookingBackMax) {
-      throw new Problem('too_many_readers', `${lookingBack} clients look into the past already; ask again in a moment.`)
-    }
-    lookingBack += 1
-    try {
-      return await stateAt(moment)
-    } finally {
-      lookingBack -= 1
-    }
+    using _place = readers.enter()
+    return await stateAt(moment)
   }
 }
 
+/** Of a revision, a time, or now. */
 async function found({ live, stateAt }: Pick<ApiContext, 'live' | 'stateAt'>, text: string | undefined): Promise<Found> {
   if (text === undefined) {
     const { routing } = live

@@ -5,6 +5,7 @@ import { invariant } from '../core/errors.ts'
 import { readTrail } from '../live/read-trail.ts'
 import type { Api, ApiContext } from './context.ts'
 import { Problem, ProblemBody } from './problem.ts'
+import { Readers } from './readers.ts'
 import { TrailQuery, TrailView } from './schemas-trail.ts'
 
 /** GET /api/trail: everything that happened to one pool, backend or connection, or that one actor did, from the log. */
@@ -13,7 +14,7 @@ import { TrailQuery, TrailView } from './schemas-trail.ts'
 export const trailReadersMax = 4
 
 export function trailRoutes(app: Api, context: Pick<ApiContext, 'access' | 'closing' | 'log'>): void {
-  let readers = 0
+  const readers = new Readers(trailReadersMax, (reading) => `${reading} trails are being read already.`)
 
   app.route({
     method: 'GET',
@@ -29,8 +30,7 @@ export function trailRoutes(app: Api, context: Pick<ApiContext, 'access' | 'clos
     },
     handler: async (request, reply) => {
       const about = subjectOf(request.query)
-      if (readers >= trailReadersMax) throw new Problem('too_many_readers', `${readers} trails are being read already.`)
-      readers += 1
+      using _place = readers.enter()
       const gone = new AbortController()
       const leave = (): void => gone.abort()
       reply.raw.once('close', leave)
@@ -48,7 +48,6 @@ export function trailRoutes(app: Api, context: Pick<ApiContext, 'access' | 'clos
         return { ...rest, changes_end: changesEnd, entries: [...entries] }
       } finally {
         reply.raw.off('close', leave)
-        readers -= 1
       }
     },
   })

@@ -7,6 +7,7 @@ import { invariant } from '../core/errors.ts'
 import { effectOf, frozenProblem } from './answers.ts'
 import type { ApiContext } from './context.ts'
 import { Problem } from './problem.ts'
+import { ChangeQuery, ForceQuery } from './schemas.ts'
 import { Differences } from './schemas-state.ts'
 import { touchedBetween } from './touched.ts'
 
@@ -22,6 +23,9 @@ export const WriteQuery = z.strictObject({
     .transform((text) => text === 'true')
     .meta({ description: 'Record nothing; answer with what would be different.' }),
 })
+
+/** For DELETE, which says why in the query. */
+export const RemoveQuery = z.strictObject({ ...WriteQuery.shape, force: ForceQuery, ...ChangeQuery })
 
 const count = z.int().min(0)
 export const DryRun = z
