@@ -8,6 +8,7 @@ import type { FileContent } from './apply-plan.ts'
 import type { Misfit } from './apply-targets.ts'
 import type { Decide, Request, Rules, Stamp } from './decision.ts'
 import type { Answer, Desk } from './desk.ts'
+import { Queue } from './queue.ts'
 import { applyFile, rehearse, type Rehearsal } from './rehearsal.ts'
 
 /**
@@ -47,8 +48,7 @@ const busyRetriesMax = 100
 
 export class Applier {
   readonly #options: ApplierOptions
-  #waiting = 0
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #queue = new Queue(applicationsWaitingMax)
 
   constructor(options: ApplierOptions) {
     this.#options = options
@@ -62,17 +62,10 @@ export class Applier {
 
   /** Rejects on violations only. */
   apply(content: FileContent, by: By): Promise<Application> {
-    if (this.#waiting >= applicationsWaitingMax) {
-      const answer = { kind: 'busy', waiting: this.#waiting } as const
-      return Promise.resolve({ kind: 'stopped', done: 0, of: 0, subject: content.file, answer })
-    }
-    this.#waiting += 1
-    const application = this.#last.then(() => this.#apply(content, requestOf(content, by)))
-    this.#last = application.then(
-      () => void (this.#waiting -= 1),
-      () => void (this.#waiting -= 1),
-    )
-    return application
+    const application = this.#queue.run(() => this.#apply(content, requestOf(content, by)))
+    if (application !== null) return application
+    const answer = { kind: 'busy', waiting: this.#queue.waiting } as const
+    return Promise.resolve({ kind: 'stopped', done: 0, of: 0, subject: content.file, answer })
   }
 
   async #apply(content: FileContent, request: FileRequest): Promise<Application> {

@@ -8,6 +8,7 @@ import type { Live, Outcome } from '../live/live.ts'
 import { NotWritten, Unsettled, type EventLog } from '../log/event-log.ts'
 import { commandsWaitingMax } from './bounds.ts'
 import { refuse, type Decide, type Decision, type DraftFacts, type Refusal, type Request, type Rules, type Stamp } from './decision.ts'
+import { Queue } from './queue.ts'
 import { routingAfter } from './routing-after.ts'
 
 /**
@@ -54,8 +55,7 @@ type Attempt<Data extends object> = Answer<Data> | 'void'
 
 export class Desk {
   readonly #options: DeskOptions
-  #waiting = 0
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #queue = new Queue(commandsWaitingMax)
 
   constructor(options: DeskOptions) {
     this.#options = options
@@ -66,14 +66,8 @@ export class Desk {
     decide: Decide<Command, Data>,
     command: Command,
   ): Promise<Answer<Data>> {
-    if (this.#waiting >= commandsWaitingMax) return Promise.resolve({ kind: 'busy', waiting: this.#waiting })
-    this.#waiting += 1
-    const answer = this.#last.then(() => this.#decideUntilSettled(decide, command))
-    this.#last = answer.then(
-      () => void (this.#waiting -= 1),
-      () => void (this.#waiting -= 1),
-    )
-    return answer
+    const answer = this.#queue.run(() => this.#decideUntilSettled(decide, command))
+    return answer ?? Promise.resolve({ kind: 'busy', waiting: this.#queue.waiting })
   }
 
   /** Decides on the state of now and records nothing. */
@@ -88,8 +82,8 @@ export class Desk {
   }
 
   /** Resolves when every command that was accepted has its answer. */
-  async idle(): Promise<void> {
-    while (this.#waiting > 0) await this.#last
+  idle(): Promise<void> {
+    return this.#queue.idle()
   }
 
   async #decideUntilSettled<Command extends Request, Data extends object>(
