@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineEvent, type AuditElements, type EventOf } from './define.ts'
+import { Encrypted, Ja4, RoutedBy, TlsFacts, TlsVersion } from './tls.ts'
 import {
   Actor, BackendId, ConnectionId, Count, Endpoint, FailureCode, Ip, ListenerName, Milliseconds, PoolName,
   RoutedServerName, ServerName,
@@ -23,7 +24,7 @@ const Client = Endpoint.nullable().meta({
   description: 'Null when the kernel could not name it: it was gone at once, or came from port 0.',
 })
 const RoutedName = RoutedServerName.nullable().meta({
-  description: 'SNI as the client sent it, lower-cased. Null: none sent.',
+  description: 'SNI as the client sent it, lower-cased; bytes that are no name are escaped as \\xNN, and then cut at 128 characters. Null: none sent.',
 })
 
 /** One dial that failed before another one was tried. */
@@ -48,13 +49,21 @@ const openedShapeBeforeBytes = {
 const openedShapeAfterBytes = {
   client: Client,
   connection_id: ConnectionId,
+  ech_offered: z.boolean().meta({
+    description: 'The hello offers Encrypted Client Hello, real or GREASE: server_name may be a public decoy.',
+  }),
+  encrypted: Encrypted,
+  ja4: Ja4.nullable(),
   listener: ListenerName,
   local_address: Endpoint.nullable().meta({ description: 'Used towards the backend; matches its own logs.' }),
   pool: PoolName,
   revision: Count.meta({ description: 'Control revision that the connection was routed by.' }),
+  routed_by: RoutedBy,
   server_name: RoutedName,
+}
+const openedShapeAtTheEnd = {
   tls_versions: z
-    .array(z.string().regex(/^[A-Za-z0-9.]{1,16}$/))
+    .array(TlsVersion)
     .max(tlsVersionsRecordedMax)
     .meta({ description: 'Offered versions in order (TLSv1.3, or 0xNNNN when unknown), without GREASE.' }),
   tls_versions_truncated: z.boolean(),
@@ -70,13 +79,29 @@ const exampleBeforeBytes = {
 const exampleAfterBytes = {
   client: { ip: '203.0.113.7', port: 51_812 },
   connection_id: '0198c0de-0000-7000-8000-000000000001',
+  ech_offered: false,
+  encrypted: true,
+  ja4: 't13d1516h2_8daaf6152771_e5627efa2ab1',
   listener: 'shared',
   local_address: { ip: '10.0.4.2', port: 40_022 },
   pool: 'payments',
   revision: 17,
+  routed_by: 'server_name' as const,
   server_name: 'pay.example.test',
+}
+const exampleAtTheEnd = {
   tls_versions: ['TLSv1.3', 'TLSv1.2'],
   tls_versions_truncated: false,
+}
+
+const exampleTls = {
+  alerts: [],
+  cipher: 'TLS_AES_256_GCM_SHA384',
+  group: 'X25519MLKEM768',
+  handshake: 'inferred_complete' as const,
+  hello_retry_request: false,
+  resumed: false,
+  version: 'TLSv1.3',
 }
 
 export const ConnectionOpened = defineEvent({
@@ -85,8 +110,8 @@ export const ConnectionOpened = defineEvent({
   summary: 'A client was let through to a backend. Durable before its first byte leaves this proxy.',
   subject: 'connections/<connection_id>',
   audit: { ...clientAudit, outcome: { always: 'success' } },
-  data: z.strictObject({ ...openedShapeBeforeBytes, ...openedShapeAfterBytes }),
-  examples: [{ ...exampleBeforeBytes, ...exampleAfterBytes }],
+  data: z.strictObject({ ...openedShapeBeforeBytes, ...openedShapeAfterBytes, ...openedShapeAtTheEnd }),
+  examples: [{ ...exampleBeforeBytes, ...exampleAfterBytes, ...exampleAtTheEnd }],
 })
 
 export const ConnectionProgress = defineEvent({
@@ -100,15 +125,21 @@ export const ConnectionProgress = defineEvent({
     bytes_to_backend: Count,
     bytes_to_client: Count,
     ...openedShapeAfterBytes,
+    tls: TlsFacts,
+    ...openedShapeAtTheEnd,
   }),
-  examples: [{ ...exampleBeforeBytes, bytes_to_backend: 1_204, bytes_to_client: 88_112, ...exampleAfterBytes }],
+  examples: [
+    {
+      ...exampleBeforeBytes, bytes_to_backend: 1_204, bytes_to_client: 88_112, ...exampleAfterBytes, tls: exampleTls, ...exampleAtTheEnd,
+    },
+  ],
 })
 
 export const closeParties = ['backend', 'client', 'operator', 'proxy'] as const
 export const closePhases = ['half_closed', 'record', 'relay', 'unknown'] as const
 export const closeReasons = [
-  'audit_timeout', 'drain_forced', 'drain_timeout', 'finished', 'half_close_timeout', 'idle_timeout', 'network_error', 'node_lost',
-  'operator_ended', 'reset', 'shutdown',
+  'audit_timeout', 'backend_not_tls', 'cipher_forbidden', 'client_not_tls', 'drain_forced', 'drain_timeout', 'finished', 'half_close_timeout',
+  'idle_timeout', 'network_error', 'node_lost', 'operator_ended', 'reset', 'shutdown', 'tls_version_too_low',
 ] as const
 
 /** An actor in characters of one byte each, so that a closing record keeps to the size that the reserve is measured by. */
@@ -145,6 +176,7 @@ export const ConnectionClosed = defineEvent({
       phase: z.enum(closePhases).meta({ description: 'How far the connection had come.' }),
     }),
     connection_id: ConnectionId,
+    encrypted: Encrypted,
     listener: ListenerName,
     pool: PoolName,
     server_name: RoutedName,
@@ -164,6 +196,7 @@ export const ConnectionClosed = defineEvent({
           'until durable, first_backend_byte from the hello being sent on; total is the life of the connection. ' +
           'Null when the node was lost.',
       }),
+    tls: TlsFacts,
   }),
   examples: [
     {
@@ -175,18 +208,20 @@ export const ConnectionClosed = defineEvent({
       client: { ip: '203.0.113.7', port: 51_812 },
       close: { actor: null, because: 'finished', by: 'client', code: null, phase: 'half_closed' },
       connection_id: '0198c0de-0000-7000-8000-000000000001',
+      encrypted: true,
       listener: 'shared',
       pool: 'payments',
       server_name: 'pay.example.test',
       timings: { dial: 0.61, first_backend_byte: 1.42, hello: 0.33, queue: 0, record: 0.71, total: 204.12 },
+      tls: exampleTls,
     },
   ],
 })
 
 export const refusalReasons = [
-  'append_timeout', 'client_gone', 'connection_limit', 'dial_failed', 'hello_malformed', 'hello_too_large',
-  'log_unavailable', 'no_backend', 'no_healthy_backend', 'no_route', 'not_tls', 'peek_limit', 'peek_timeout',
-  'resource_exhausted', 'shutting_down', 'sslv2',
+  'append_timeout', 'client_gone', 'connection_limit', 'dial_failed', 'ech_offered', 'hello_malformed', 'hello_too_large',
+  'log_unavailable', 'no_backend', 'no_healthy_backend', 'no_sni', 'not_tls', 'peek_limit', 'peek_timeout',
+  'resource_exhausted', 'shutting_down', 'sslv2', 'tls_version_too_low', 'unknown_sni',
 ] as const
 
 export const ConnectionRefused = defineEvent({
@@ -201,6 +236,9 @@ export const ConnectionRefused = defineEvent({
   },
   data: z.strictObject({
     after_ms: Milliseconds.nullable().meta({ description: 'From accept; null in a record with a count.' }),
+    alert: z.int().min(0).max(255).nullable().meta({
+      description: 'TLS alert that the client was sent (RFC 8446, section 6). Null: none, or a record with a count.',
+    }),
     attempts: DialAttempts,
     because: z.enum([...refusalReasons, 'other']).meta({ description: 'other: more kinds in one second than are kept.' }),
     client: Client,
@@ -215,6 +253,7 @@ export const ConnectionRefused = defineEvent({
       .regex(/^[\x20-\x7e]{1,200}$/)
       .nullable()
       .meta({ description: 'What exactly was wrong, never client bytes.' }),
+    ja4: Ja4.nullable().meta({ description: 'Null: there was no complete hello, or a record with a count.' }),
     listener: ListenerName,
     pool: PoolName.nullable(),
     server_name: ServerName.nullable().meta({
@@ -224,12 +263,14 @@ export const ConnectionRefused = defineEvent({
   examples: [
     {
       after_ms: 0.21,
+      alert: null,
       attempts: [],
       because: 'not_tls',
       client: { ip: '203.0.113.9', port: 40_001 },
       client_network: null,
       count: 1,
       detail: 'the first byte is 0x47, not a TLS handshake record',
+      ja4: null,
       listener: 'shared',
       pool: null,
       server_name: null,
@@ -240,6 +281,7 @@ export const ConnectionRefused = defineEvent({
 export const connectionEvents = [ConnectionOpened, ConnectionProgress, ConnectionClosed, ConnectionRefused] as const
 export type ConnectionEvent = EventOf<(typeof connectionEvents)[number]>
 export type ConnectionOpenedData = z.infer<typeof ConnectionOpened.data>
+export type ConnectionProgressData = z.infer<typeof ConnectionProgress.data>
 export type ConnectionClosedData = z.infer<typeof ConnectionClosed.data>
 export type ConnectionRefusedData = z.infer<typeof ConnectionRefused.data>
 export type RefusalReason = (typeof refusalReasons)[number]

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { changeAudit, defineEvent, type EventOf } from './define.ts'
 import {
-  Actor, Algorithm, BackendId, Change, Declaration, DrainTimeout, Force, HealthCheckInterval, Host, Idempotency, ListenAddress,
-  Origin, PoolName, Port, ServerNamePattern, Text, Weight, exampleActor, exampleChange, exampleOrigin,
+  Actor, Algorithm, AllowPlaintext, BackendId, Change, Declaration, DrainTimeout, Force, HealthCheckInterval, Host, Idempotency,
+  ListenAddress, MinTlsVersion, Origin, PoolName, Port, RejectEch, ServerNamePattern, Text, Weight, exampleActor, exampleChange, exampleOrigin,
 } from './values.ts'
 
 /** Changes of pools: a named set of backends, and what leads to it. */
@@ -28,6 +28,7 @@ export const PoolCreated = defineEvent({
   data: z.strictObject({
     actor: Actor,
     algorithm: Algorithm,
+    allow_plaintext: AllowPlaintext,
     backends: z.array(InlineBackend).max(256),
     business_need: Text.nullable(),
     change: Change,
@@ -41,9 +42,11 @@ export const PoolCreated = defineEvent({
     health_check_interval: HealthCheckInterval,
     idempotency: Idempotency,
     listen: Listen,
+    min_tls_version: MinTlsVersion,
     name: PoolName,
     origin: Origin,
     owner: Text.nullable(),
+    reject_ech: RejectEch,
     server_names: z.array(ServerNamePattern).max(256),
     ssl_mode: z.literal('passthrough'),
   }),
@@ -51,6 +54,7 @@ export const PoolCreated = defineEvent({
     {
       actor: exampleActor,
       algorithm: 'least_connections',
+      allow_plaintext: false,
       backends: [{ declaration: null, host: 'backend1.internal', id: 'backend1.internal:8443', port: 8443, weight: 1 }],
       business_need: 'card payments',
       change: exampleChange,
@@ -61,9 +65,11 @@ export const PoolCreated = defineEvent({
       health_check_interval: 10_000,
       idempotency: null,
       listen: null,
+      min_tls_version: 'TLSv1.2',
       name: 'secure-app',
       origin: exampleOrigin,
       owner: 'payments team',
+      reject_ech: false,
       server_names: [],
       ssl_mode: 'passthrough',
     },
@@ -85,13 +91,16 @@ export const PoolChanged = defineEvent({
     origin: Origin,
     set: z.strictObject({
       algorithm: Algorithm.optional(),
+      allow_plaintext: AllowPlaintext.optional(),
       business_need: Text.nullable().optional(),
       declaration: Declaration.optional(),
       default_route: z.boolean().optional(),
       drain_timeout: DrainTimeout.optional(),
       health_check_interval: HealthCheckInterval.optional(),
       listen: Listen.optional(),
+      min_tls_version: MinTlsVersion.optional(),
       owner: Text.nullable().optional(),
+      reject_ech: RejectEch.optional(),
       server_names: z.array(ServerNamePattern).max(256).optional(),
     }),
   }),

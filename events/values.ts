@@ -26,8 +26,8 @@ export const Time = z
   .regex(/^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/)
 /** What a hello said: printable ASCII, everything else escaped as \xNN. */
 export const ServerName = z.string().regex(/^[\x21-\x7e]{1,512}$/)
-/** A name that led to a backend: a host name or an IP literal, never one that had to be escaped. */
-export const RoutedServerName = z.string().regex(/^[a-z0-9._:[\]-]{1,255}$/)
+/** The same where a closing record has to have room for it: a host name or IP literal whole, anything else cut. */
+export const RoutedServerName = z.string().regex(/^(?:[a-z0-9._:[\]-]{1,255}|[\x21-\x7e]{1,128})$/)
 /** errno name, or a word of this program such as `timeout`. */
 export const FailureCode = z.string().regex(/^[A-Za-z0-9_.-]{1,60}$/)
 /** Any text, well-formed Unicode so that its bytes are RFC 8785 (section 3.2.2.2). Lengths are in UTF-16 units. */
@@ -55,14 +55,37 @@ export const ListenAddress = z.string().regex(/^[0-9a-f.:[\]]{3,60}$/)
 export const Algorithm = z.enum(['least_connections', 'random', 'round_robin'])
 export const Weight = z.int().min(1).max(256)
 export const HealthCheckInterval = z.int().min(100).max(3_600_000).meta({ description: 'Milliseconds between checks.' })
-/** An exact name (`app.example.com`) or one wildcard label in front (`*.example.com`), lower case, A-labels. */
+/**
+ * An exact name (`app.example.com`), one wildcard label in front (`*.example.com`), any number of them
+ * (`**.example.com`), or an IP literal without brackets. Lower case, A-labels.
+ */
 export const ServerNamePattern = z
   .string()
   .max(253)
   .regex(
-    /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/,
-    'must be a host name such as app.example.com or *.example.com',
+    /^(?:(?:\*\*?\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*|[0-9a-f.]*:[0-9a-f:.]+)$/,
+    'must be a host name such as app.example.com, *.example.com or **.example.com',
   )
+
+/** The least TLS version that may be negotiated; null: any. */
+export const MinTlsVersion = z
+  .enum(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'])
+  .nullable()
+  .meta({ description: 'The least TLS version that clients may offer and the backend may choose; null: any.' })
+export const AllowPlaintext = z.boolean().meta({
+  description: 'Whether a listener may send clients that do not speak TLS here. Needs a business need.',
+})
+export const RejectEch = z.boolean().meta({
+  description: 'Refuse clients that offer Encrypted Client Hello: their visible server name may be a decoy.',
+})
+
+/** What a listener may meet instead of a client whose name leads to a pool. */
+export const listenerCases = ['malformed', 'no_sni', 'not_tls', 'sslv2', 'timeout', 'too_large', 'unknown_sni'] as const
+/** What is done then. */
+export const ListenerAnswer = z
+  .union([z.literal('refuse'), z.strictObject({ pool: PoolName })], { error: 'must be "refuse" or {"pool": "name"}' })
+  .nullable()
+  .meta({ description: 'refuse, or the pool that such clients are sent to; null: the default.' })
 
 /** Milliseconds that open connections of a leaving backend may go on; null: as long as they like. */
 export const DrainTimeout = z
@@ -79,7 +102,7 @@ export const DeclarationFile = text(1_000)
 export const Declaration = z
   .strictObject({
     fields: z
-      .array(z.string().regex(/^[a-z_]{1,40}$/))
+      .array(z.string().regex(/^[a-z0-9_]{1,40}$/))
       .max(32)
       .meta({ description: 'Fields that the file sets; only the file may change them.' }),
     file: DeclarationFile,
@@ -114,6 +137,9 @@ export type Declaration = z.infer<typeof Declaration>
 export type Idempotency = z.infer<typeof Idempotency>
 export type Endpoint = z.infer<typeof Endpoint>
 export type Algorithm = z.infer<typeof Algorithm>
+export type ListenerAnswer = z.infer<typeof ListenerAnswer>
+export type ListenerCase = (typeof listenerCases)[number]
+export type MinTlsVersion = z.infer<typeof MinTlsVersion>
 
 /** Example values shared by the definitions. */
 export const exampleActor: Actor = { authn: 'none', id: 'loopback', type: 'local' }

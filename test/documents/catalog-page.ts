@@ -99,6 +99,10 @@ function fieldRows(name: string, schema: Schema, required = true): string[] {
 }
 
 function withoutNull(schema: Schema): { readonly inner: Schema; readonly nullable: boolean } {
+  if (Array.isArray(schema.type)) {
+    const types = schema.type.filter((each) => each !== 'null')
+    return { inner: { ...schema, type: types.length === 1 ? types[0]! : types }, nullable: types.length < schema.type.length }
+  }
   const options = schema.anyOf ?? []
   const others = options.filter(({ type }) => type !== 'null')
   if (others.length === options.length) return { inner: schema, nullable: false }
@@ -109,7 +113,7 @@ const formats: Readonly<Record<string, string>> = { ipv4: 'IPv4 address', ipv6: 
 
 function valueOf(schema: Schema): string {
   const { anyOf, const: constant, enum: words, format, items, maxItems, maxLength, pattern, type } = schema
-  if (anyOf) return anyOf.map((option) => valueOf(option)).join(' or ')
+  if (anyOf) return anyOf.map((option) => optionOf(option)).join(' or ')
   if (constant !== undefined) return `\`${JSON.stringify(constant)}\``
   if (words) return words.map((word) => `\`${String(word)}\``).join(', ')
   if (format !== undefined && formats[format] !== undefined) return formats[format]
@@ -120,6 +124,12 @@ function valueOf(schema: Schema): string {
   if (type === 'boolean') return 'true or false'
   if (type === 'object') return 'object'
   throw new Error(`the catalog page can't say what ${JSON.stringify(schema)} is`)
+}
+
+/** The fields of an object that is one of several have no rows of their own. */
+function optionOf(schema: Schema): string {
+  const fields = Object.keys(schema.properties ?? {}).map((name) => `\`${name}\``)
+  return fields.length === 0 ? valueOf(schema) : `object with ${fields.join(', ')}`
 }
 
 function numberOf({ maximum, minimum, type }: Schema): string {

@@ -5,6 +5,7 @@ import {
 } from '../../events/connection.ts'
 import type { EventDefinition } from '../../events/define.ts'
 import { HealthAddressesChanged } from '../../events/health.ts'
+import { handshakeProgress, RoutedBy, tlsAlertsRecordedMax } from '../../events/tls.ts'
 import { encodeDraft, encodedBytes, sourceOf } from '../../events/envelope.ts'
 import { closingRecordBytesMax, recordBytesMax } from '../../src/core/limits.ts'
 import { draftOf, exampleEpoch, exampleRun, subjectOf } from '../support/records.ts'
@@ -31,9 +32,19 @@ const pool = 'p'.repeat(63)
 const listener = `pools/${pool}`
 const backend = `${'h'.repeat(253)}:65535`
 const code = 'E'.repeat(60)
-const routedName = 'n'.repeat(255)
 /** Of all that prints, a quote takes the most bytes in JSON. */
 const quotes = (length: number): string => '"'.repeat(length)
+const routedName = quotes(128)
+const ja4 = 't13d1516h2_8daaf6152771_e5627efa2ab1'
+const tls = {
+  alerts: many(tlsAlertsRecordedMax, () => ({ by: 'backend', code: 255, name: 'n'.repeat(32) })),
+  cipher: 'C'.repeat(48),
+  group: 'g'.repeat(32),
+  handshake: longest(handshakeProgress),
+  hello_retry_request: false,
+  resumed: false,
+  version: 'T'.repeat(16),
+}
 const attempts = many(dialAttemptsRecordedMax, () => ({ backend, code, ip, ms: anyMs }))
 
 const beforeBytes = {
@@ -46,11 +57,17 @@ const beforeBytes = {
 const afterBytes = {
   client: endpoint,
   connection_id: uuid,
+  ech_offered: false,
+  encrypted: false,
+  ja4,
   listener,
   local_address: endpoint,
   pool,
   revision: count,
+  routed_by: longest(RoutedBy.options),
   server_name: routedName,
+}
+const atTheEnd = {
   tls_versions: many(tlsVersionsRecordedMax, () => 'T'.repeat(16)),
   tls_versions_truncated: false,
 }
@@ -63,20 +80,22 @@ const closed = {
   client: endpoint,
   close: { actor: { authn: 'none', id: 'a'.repeat(200), type: 'local' }, because: longest(closeReasons), by: longest(closeParties), code, phase: longest(closePhases) },
   connection_id: uuid,
+  encrypted: false,
   listener,
   pool,
   server_name: routedName,
   timings: { dial: ms, first_backend_byte: ms, hello: ms, queue: ms, record: ms, total: ms },
+  tls,
 }
 const largest: readonly (readonly [EventDefinition, object])[] = [
-  [ConnectionOpened, { ...beforeBytes, ...afterBytes }],
-  [ConnectionProgress, { ...beforeBytes, bytes_to_backend: count, bytes_to_client: count, ...afterBytes }],
+  [ConnectionOpened, { ...beforeBytes, ...afterBytes, ...atTheEnd }],
+  [ConnectionProgress, { ...beforeBytes, bytes_to_backend: count, bytes_to_client: count, ...afterBytes, tls, ...atTheEnd }],
   [ConnectionClosed, closed],
   [
     ConnectionRefused,
     {
-      after_ms: anyMs, attempts, because: longest(refusalReasons), client: endpoint,
-      client_network: `${ip}/48`, count, detail: quotes(200), listener, pool, server_name: quotes(512),
+      after_ms: anyMs, alert: 255, attempts, because: longest(refusalReasons), client: endpoint,
+      client_network: `${ip}/48`, count, detail: quotes(200), ja4, listener, pool, server_name: quotes(512),
     },
   ],
   [HealthAddressesChanged, { after: many(64, () => ip), before: many(64, () => ip), host: 'h'.repeat(253), truncated: false }],

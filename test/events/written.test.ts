@@ -6,7 +6,8 @@ import { closingActor, ConnectionClosed, ConnectionOpened, ConnectionRefused } f
 import { encodeDraft, placeDraft, type Draft } from '../../events/envelope.ts'
 import { zeroHash } from '../../events/chain.ts'
 import { PoolCreated } from '../../events/pool.ts'
-import type { Declaration } from '../../events/values.ts'
+import { handshakeProgress, tlsAlertsRecordedMax } from '../../events/tls.ts'
+import { listenerCases, type Declaration } from '../../events/values.ts'
 import { fold } from '../../projections/projection.ts'
 import { openConnections } from '../../projections/open-connections.ts'
 import { routing } from '../../projections/routing.ts'
@@ -16,10 +17,16 @@ import type { Request, Rules, Stamp } from '../../src/commands/decision.ts'
 import { decideCreatePool } from '../../src/commands/create-pool.ts'
 import { Drafts } from '../../src/log/drafts.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
+import { openedData } from '../../src/proxy/admission.ts'
+import type { Lease } from '../../src/proxy/backends.ts'
+import type { Link } from '../../src/proxy/engine.ts'
 import { printable } from '../../src/proxy/hello/bytes.ts'
 import { readServerName } from '../../src/proxy/hello/server-name.ts'
 import { closeLeftOpen } from '../../src/proxy/recover.ts'
 import { clientNetwork } from '../../src/proxy/refusals.ts'
+import type { RoutedBy } from '../../src/proxy/route.ts'
+import { recordedTls } from '../../src/proxy/tls-record.ts'
+import { alertName, cipherSuiteName } from '../../src/proxy/tls/names.ts'
 import { anyCommand } from '../commands/any-command.ts'
 import { given, recorded as recordedIn } from '../commands/decide.ts'
 import { inline, named } from '../commands/wishes.ts'
@@ -27,6 +34,8 @@ import { canonicalJson } from '../support/canonical.ts'
 import { readAll, textOf } from '../support/drafts.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { exampleRun, madeRecord, RecordChain, recorded } from '../support/records.ts'
+import { alpn, helloMessage, records, serverName, supportedVersions } from '../support/tls-hellos.ts'
+import { helloOf, judge } from '../support/tls-hellos-judge.ts'
 
 /**
  * The hot path writes records without checking them against their schemas, and a record that does not fit its schema
@@ -62,6 +71,7 @@ describe('changes that deciders decide', () => {
     const pool = fc.record({
       name: fc.stringMatching(/^[a-z0-9-]{1,63}$/),
       algorithm: fc.constantFrom('least_connections' as const, 'random' as const, 'round_robin' as const),
+      allowPlaintext: fc.boolean(),
       backends: fc.array(
         fc.record({ declaration: fc.constant(null), url: host.map((name) => `https://${name}`), weight: fc.integer({ min: 1, max: 256 }) }),
         { maxLength: 2 },
@@ -72,8 +82,10 @@ describe('changes that deciders decide', () => {
       drainTimeoutMs: fc.option(fc.integer({ min: 0, max: 604_800_000 })),
       healthCheckIntervalMs: fc.integer({ min: 100, max: 3_600_000 }),
       listen: fc.oneof(fc.constant(null), fc.integer({ min: 1, max: 65_535 }), fc.ipV6().map((ip) => `[${ip}]:9443`), fc.ipV4().map((ip) => `${ip}:1`)),
+      minTlsVersion: fc.option(fc.constantFrom('TLSv1' as const, 'TLSv1.1' as const, 'TLSv1.2' as const, 'TLSv1.3' as const)),
       owner: text,
-      serverNames: fc.array(fc.oneof(host, fc.domain().map((name) => `*.${name}`)), { maxLength: 3 }),
+      rejectEch: fc.boolean(),
+      serverNames: fc.array(fc.oneof(host, fc.ipV6(), fc.domain().map((name) => `*.${name}`), fc.domain().map((name) => `**.${name}`)), { maxLength: 3 }),
     })
     let decided = 0
     fc.assert(
@@ -140,6 +152,54 @@ describe('what clients get into records', () => {
   ).map((any) => Buffer.from(any))
   const opened = ConnectionOpened.data.shape
   const refused = ConnectionRefused.data.shape
+
+  test('an opened record of any hello, and of none', () => {
+    const name = fc.option(bytes.map((any) => serverName(any)))
+    const protocols = fc.uniqueArray(bytes.map((any) => any.toString('latin1').slice(0, 255)), { minLength: 1, maxLength: 20 })
+    const versions = fc.array(fc.nat(0xffff), { minLength: 1, maxLength: 20 })
+    const extensions = fc.tuple(name, fc.option(protocols.map((list) => alpn(...list))), fc.option(versions.map((list) => supportedVersions(...list))))
+    const seen = new Set<string>()
+    fc.assert(
+      fc.property(fc.option(extensions), fc.constantFrom<RoutedBy>('server_name', 'listener', ...listenerCases), (parts, routedBy) => {
+        const made = parts === null ? null : helloOf(judge(records(helloMessage({ extensions: parts.filter((part) => part !== null) }))))
+        const address = { ip: '10.0.0.1', port: 8_443 }
+        const data = openedData({
+          connectionId: exampleRun, dialled: { address, attempts: [], kind: 'connected', lease: { backend: { id: '10.0.0.1:8443' } } as Lease, local: null },
+          hello: made, link: { client: address } as Link, listener: 'shared', pool: 'app', revision: 1, routedBy,
+        })
+        expect(ConnectionOpened.data.safeParse(data).error?.issues).toBeUndefined()
+        expect(canonicalJson(data)).toBe(JSON.stringify(data))
+        seen.add(made?.serverNameKind ?? 'no hello')
+      }),
+      { numRuns: 500 },
+    )
+    expect([...seen].toSorted()).toEqual(['invalid', 'ip_literal', 'name', 'no hello', 'none'])
+  })
+
+  test('whatever a handshake says', () => {
+    const facts = fc.record({
+      alerts: fc.array(fc.record({ by: fc.constantFrom('backend' as const, 'client' as const), code: fc.nat(255) }), { maxLength: tlsAlertsRecordedMax }),
+      cipher: fc.option(fc.nat(0xffff)),
+      group: fc.option(fc.oneof(
+        fc.record({ kind: fc.constant('named' as const), code: fc.nat(0xffff) }), fc.record({ kind: fc.constant('dh' as const), bits: fc.nat(524_280) }),
+      )),
+      handshake: fc.constantFrom(...handshakeProgress),
+      helloRetryRequest: fc.boolean(),
+      plaintext: fc.boolean(),
+      resumed: fc.option(fc.boolean()),
+      version: fc.option(fc.nat(0xffff)),
+    })
+    fc.assert(
+      fc.property(fc.option(facts), (said) => {
+        const data = recordedTls(said)
+        expect(ConnectionClosed.data.shape.tls.safeParse(data).error?.issues).toBeUndefined()
+        expect(canonicalJson(data)).toBe(JSON.stringify(data))
+      }),
+      { numRuns: 1_000 },
+    )
+    for (let code = 0; code <= 0xffff; code += 1) expect(cipherSuiteName(code)).toMatch(/^[A-Za-z0-9_]{1,48}$/)
+    for (let code = 0; code <= 0xff; code += 1) expect(alertName(code)).toMatch(/^[A-Za-z0-9_]{1,32}$/)
+  })
 
   test('server names: any in a refusal, those that led to a backend in the records of connections', () => {
     fc.assert(
