@@ -1,5 +1,8 @@
 import type { Declaration } from '../events/values.ts'
+import { listenerCases, type ListenerAnswer, type ListenerCase } from '../events/values.ts'
+import { answerIn, listenerName, ownPoolOf, sharedListener, untouchedListener } from './listeners.ts'
 import type { Backend, Pool, Routing } from './routing.ts'
+import { claimedNames } from './server-names.ts'
 
 /**
  * The configuration as a document, in the words of the API: what `state` shows, what two moments are compared by, and
@@ -9,13 +12,14 @@ export interface Configuration {
   readonly revision: number
   readonly pools: readonly PoolDocument[]
   readonly routes: Routes
+  readonly listeners: readonly ListenerDocument[]
   /** Settings from declaration files, by file. */
   readonly declarations: readonly DeclarationDocument[]
 }
 
 export interface Routes {
   readonly default_route: string | null
-  /** Exact or wildcard server name to pool. */
+  /** Exact name or wildcard to pool. */
   readonly server_names: Readonly<Record<string, string>>
   /** A pool's own listen address to the pool. */
   readonly listen: Readonly<Record<string, string>>
@@ -24,6 +28,7 @@ export interface Routes {
 export interface PoolDocument {
   readonly name: string
   readonly algorithm: string
+  readonly allow_plaintext: boolean
   readonly backends: readonly BackendDocument[]
   readonly business_need: string | null
   readonly created_at: string
@@ -33,7 +38,9 @@ export interface PoolDocument {
   readonly listen: string | null
   readonly managed_by: 'api' | 'file'
   readonly managed_by_file: string | null
+  readonly min_tls_version: string | null
   readonly owner: string | null
+  readonly reject_ech: boolean
   readonly revision: number
   readonly server_names: readonly string[]
   readonly ssl_mode: 'passthrough'
@@ -51,6 +58,19 @@ export interface BackendDocument {
   readonly weight: number
 }
 
+/** What a listener does with clients whose hello leads to no pool. */
+export interface ListenerDocument {
+  /** `shared`, or `pools/<name>`. */
+  readonly listener: string
+  readonly managed_by: 'api' | 'file'
+  readonly managed_by_file: string | null
+  /** What happens in each case, defaults included. */
+  readonly policy: { readonly [Case in ListenerCase]: NonNullable<ListenerAnswer> }
+  readonly revision: number
+  /** The cases that were set for this listener. */
+  readonly set: readonly ListenerCase[]
+}
+
 export interface DeclarationDocument {
   readonly file: string
   readonly applied_at: string
@@ -64,12 +84,12 @@ export function configurationOf(routing: Routing): Configuration {
   const pools = sorted([...routing.pools.values()], (pool) => pool.name)
   const listen: Record<string, string> = {}
   for (const pool of pools) if (pool.listen !== null) listen[pool.listen] = pool.name
-  const wildcards = [...routing.wildcardNames].map(([name, pool]) => [`*.${name}`, pool] as const)
-  const names = sorted([...routing.exactNames, ...wildcards], ([name]) => name)
+  const names = sorted([...claimedNames(routing)], ([name]) => name)
   return {
     revision: routing.revision,
     pools: pools.map(poolDocument),
     routes: { default_route: routing.defaultRoute, server_names: Object.fromEntries(names), listen },
+    listeners: listenersOf(routing).map((listener) => listenerDocument(routing, listener)),
     declarations: sorted([...routing.declarations], ([file]) => file).map(([file, applied]) => ({
       file,
       applied_at: applied.appliedAt,
@@ -84,6 +104,7 @@ export function poolDocument(pool: Pool): PoolDocument {
   return {
     name: pool.name,
     algorithm: pool.algorithm,
+    allow_plaintext: pool.allowPlaintext,
     backends: sorted([...pool.backends.values()], (backend) => backend.id).map(backendDocument),
     business_need: pool.businessNeed,
     created_at: pool.createdAt,
@@ -92,7 +113,9 @@ export function poolDocument(pool: Pool): PoolDocument {
     health_check_interval: pool.healthCheckIntervalMs,
     listen: pool.listen,
     ...managedBy(pool.declaration),
+    min_tls_version: pool.minTlsVersion,
     owner: pool.owner,
+    reject_ech: pool.rejectEch,
     revision: pool.revision,
     server_names: [...pool.serverNames],
     ssl_mode: pool.sslMode,
@@ -112,6 +135,27 @@ export function backendDocument(backend: Backend): BackendDocument {
   }
 }
 
+/** The shared one first, then the pools' own by name. */
+export function listenersOf(routing: Routing): readonly string[] {
+  const own = [...routing.pools.values()].filter((pool) => pool.listen !== null).map((pool) => listenerName(pool.name))
+  return [sharedListener, ...sorted(own, (name) => name)]
+}
+
+export function listenerDocument(routing: Routing, listener: string): ListenerDocument {
+  const { answers, declaration, revision } = routing.listeners.get(listener) ?? untouchedListener
+  const policy = listenerCases.map((what) => {
+    const { pool } = answerIn(routing, ownPoolOf(listener), what)
+    return [what, pool === null ? 'refuse' : { pool }] as const
+  })
+  return {
+    listener,
+    ...managedBy(declaration),
+    policy: Object.fromEntries(policy) as ListenerDocument['policy'],
+    revision,
+    set: listenerCases.filter((what) => answers[what] !== undefined),
+  }
+}
+
 export function managedBy(declaration: Declaration): Pick<PoolDocument, 'managed_by' | 'managed_by_file'> {
   return { managed_by: declaration === null ? 'api' : 'file', managed_by_file: declaration?.file ?? null }
 }
@@ -119,8 +163,9 @@ export function managedBy(declaration: Declaration): Pick<PoolDocument, 'managed
 /** One thing that is different. A field of an object that both have, or a whole object (`field` null). */
 export interface Difference {
   readonly kind: 'added' | 'changed' | 'removed'
-  /** `pools/<name>`, `backends/<pool>/<id>`, `files/<file>`, `routes`. */
+  /** `pools/<name>`, `backends/<pool>/<id>`, `listeners/<listener>`, `files/<file>`, `routes`. */
   readonly subject: string
+  /** Of a listener also a case of its policy, such as `no_sni`. */
   readonly field: string | null
   readonly before: unknown
   readonly after: unknown
@@ -135,6 +180,7 @@ export function differencesBetween(before: Configuration, after: Configuration):
     ...compareAll(before.pools, after.pools, ({ name }) => `pools/${name}`),
     ...compareAll(backendsOf(before), backendsOf(after), ({ pool, id }) => `backends/${pool}/${id}`),
     ...compare('routes', before.routes, after.routes),
+    ...compareListeners(before.listeners, after.listeners),
     ...compareAll(before.declarations, after.declarations, ({ file }) => `files/${file}`),
   ]
 }
@@ -159,6 +205,26 @@ function compareAll<Item extends object>(
   }
   for (const [subject, item] of old) differences.push({ kind: 'removed', subject, field: null, before: item, after: null })
   return differences
+}
+
+/**
+ * What becomes of clients, case by case. That a case was set to what is its default anyway shows only where nothing else
+ * of the listener does: it matters once the default is another.
+ */
+function compareListeners(before: readonly ListenerDocument[], after: readonly ListenerDocument[]): Difference[] {
+  const found = compareAll(before, after, subjectOfListener)
+  const told = new Set(found.filter(({ field }) => field !== 'set').map(({ subject }) => subject))
+  return found.flatMap((difference) => {
+    if (difference.field === 'set' && told.has(difference.subject)) return []
+    if (difference.field !== 'policy') return [difference]
+    return compare(difference.subject, difference.before as Policy, difference.after as Policy)
+  })
+}
+
+type Policy = ListenerDocument['policy']
+
+function subjectOfListener({ listener }: ListenerDocument): string {
+  return `listeners/${listener}`
 }
 
 /** Backends are compared on their own, so that a pool with one more is not shown as changed twice. */

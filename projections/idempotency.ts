@@ -32,7 +32,7 @@ export const idempotencyKeysMax = 10_000
 
 export const idempotency: Projection<Idempotency, ConfigurationEvent['type']> = {
   name: 'idempotency',
-  version: 1,
+  version: 2,
   initial: () => ({ revision: 0, basis: zeroHash, answered: new Map() }),
   on: {
     'dev.waybill.pool.created.v1': remember,
@@ -43,6 +43,7 @@ export const idempotency: Projection<Idempotency, ConfigurationEvent['type']> = 
     'dev.waybill.backend.drained.v1': remember,
     'dev.waybill.backend.resumed.v1': remember,
     'dev.waybill.backend.removed.v1': remember,
+    'dev.waybill.listener.changed.v1': remember,
     'dev.waybill.config.applied.v1': remember,
   },
 }

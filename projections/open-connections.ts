@@ -1,4 +1,5 @@
 import type { ConnectionOpenedData } from '../events/connection.ts'
+import type { TlsFactsRecorded } from '../events/tls.ts'
 import { nodeOf } from '../events/envelope.ts'
 import type { Projection } from './projection.ts'
 
@@ -15,6 +16,8 @@ export interface OpenConnection {
   /** Of the last progress record. */
   readonly bytesToBackend: number
   readonly bytesToClient: number
+  readonly encrypted: boolean | null
+  readonly tls: TlsFactsRecorded
 }
 
 export type OpenConnections = Map<string, OpenConnection>
@@ -24,7 +27,7 @@ export const openConnections: Projection<
   'dev.waybill.connection.opened.v1' | 'dev.waybill.connection.progress.v1' | 'dev.waybill.connection.closed.v1'
 > = {
   name: 'open-connections',
-  version: 1,
+  version: 2,
   initial: () => new Map(),
   on: {
     'dev.waybill.connection.opened.v1': (state, { event }) =>
@@ -35,11 +38,13 @@ export const openConnections: Projection<
         opened: event.data,
         bytesToBackend: 0,
         bytesToClient: 0,
+        encrypted: event.data.encrypted,
+        tls: null,
       }),
     'dev.waybill.connection.progress.v1': (state, { event }) => {
-      const { bytes_to_backend: bytesToBackend, bytes_to_client: bytesToClient, connection_id: id } = event.data
+      const { bytes_to_backend: bytesToBackend, bytes_to_client: bytesToClient, connection_id: id, encrypted, tls } = event.data
       const open = state.get(id)
-      if (open) state.set(id, { ...open, bytesToBackend, bytesToClient })
+      if (open) state.set(id, { ...open, bytesToBackend, bytesToClient, encrypted, tls })
       return state
     },
     'dev.waybill.connection.closed.v1': (state, { event }) => {

@@ -1,15 +1,19 @@
 import type { BackendEvent } from '../events/backend.ts'
 import { zeroHash } from '../events/chain.ts'
 import type { ConfigEvent } from '../events/config.ts'
+import type { EventOf } from '../events/define.ts'
+import type { ListenerChanged, ListenerChangedData } from '../events/listener.ts'
 import type { PoolCreatedData, PoolEvent } from '../events/pool.ts'
-import type { Algorithm, Declaration } from '../events/values.ts'
+import { listenerCases, type Algorithm, type Declaration, type MinTlsVersion } from '../events/values.ts'
+import { hasListener, listenerName, untouchedListener, type ListenerPolicy } from './listeners.ts'
 import type { Projection, Recorded } from './projection.ts'
+import { namesOf, type ServerNames } from './server-names.ts'
 
 /**
  * What routes where: pools, backends, server names, the default route, and the revision they add up to. Deciders
  * check rules on it, the data path routes by it and the API shows it. Copied on write: the data path holds snapshots.
  */
-export interface Routing {
+export interface Routing extends ServerNames {
   /** Number of the last effective change; 0 before the first. */
   readonly revision: number
   /** Leaf hash of the last effective change: the next one must name it as its `basis`. */
@@ -22,10 +26,8 @@ export interface Routing {
   /** Changes that lost the race for their revision and took no effect. */
   readonly voided: number
   readonly pools: ReadonlyMap<string, Pool>
-  /** Exact server name to pool. */
-  readonly exactNames: ReadonlyMap<string, string>
-  /** `example.com` to the pool that claims `*.example.com`. */
-  readonly wildcardNames: ReadonlyMap<string, string>
+  /** By listener: what it does with clients whose hello leads to no pool. Only those that were set. */
+  readonly listeners: ReadonlyMap<string, ListenerPolicy>
   readonly defaultRoute: string | null
   /** By file: what was last applied from it. */
   readonly declarations: ReadonlyMap<string, AppliedFile>
@@ -42,6 +44,7 @@ export interface AppliedFile {
 export interface Pool {
   readonly name: string
   readonly algorithm: Algorithm
+  readonly allowPlaintext: boolean
   readonly backends: ReadonlyMap<string, Backend>
   readonly businessNeed: string | null
   readonly createdAt: string
@@ -54,7 +57,9 @@ export interface Pool {
   readonly drainTimeoutMs: number | null
   readonly healthCheckIntervalMs: number
   readonly listen: string | null
+  readonly minTlsVersion: MinTlsVersion
   readonly owner: string | null
+  readonly rejectEch: boolean
   /** Last revision that touched the pool or one of its backends: its ETag. */
   readonly revision: number
   readonly serverNames: readonly string[]
@@ -72,12 +77,12 @@ export interface Backend {
   readonly addedAt: string
 }
 
-export type ConfigurationEvent = BackendEvent | ConfigEvent | PoolEvent
+export type ConfigurationEvent = BackendEvent | ConfigEvent | EventOf<typeof ListenerChanged> | PoolEvent
 type Effect<Event> = (routing: Routing, event: Event) => Routing
 
 export const routing: Projection<Routing, ConfigurationEvent['type']> = {
   name: 'routing',
-  version: 2,
+  version: 3,
   initial: () => ({
     revision: 0,
     basis: zeroHash,
@@ -86,6 +91,8 @@ export const routing: Projection<Routing, ConfigurationEvent['type']> = {
     pools: new Map(),
     exactNames: new Map(),
     wildcardNames: new Map(),
+    anyDepthNames: new Map(),
+    listeners: new Map(),
     defaultRoute: null,
     declarations: new Map(),
   }),
@@ -97,6 +104,7 @@ export const routing: Projection<Routing, ConfigurationEvent['type']> = {
       changePool(state, data.name, (pool) => ({
         ...pool,
         algorithm: data.set.algorithm ?? pool.algorithm,
+        allowPlaintext: data.set.allow_plaintext ?? pool.allowPlaintext,
         businessNeed: data.set.business_need === undefined ? pool.businessNeed : data.set.business_need,
         declaration: data.set.declaration === undefined ? pool.declaration : data.set.declaration,
         defaultRoute: data.set.default_route ?? pool.defaultRoute,
@@ -104,7 +112,9 @@ export const routing: Projection<Routing, ConfigurationEvent['type']> = {
         drainTimeoutMs: data.set.drain_timeout === undefined ? pool.drainTimeoutMs : data.set.drain_timeout,
         healthCheckIntervalMs: data.set.health_check_interval ?? pool.healthCheckIntervalMs,
         listen: data.set.listen === undefined ? pool.listen : data.set.listen,
+        minTlsVersion: data.set.min_tls_version === undefined ? pool.minTlsVersion : data.set.min_tls_version,
         owner: data.set.owner === undefined ? pool.owner : data.set.owner,
+        rejectEch: data.set.reject_ech ?? pool.rejectEch,
         serverNames: data.set.server_names ?? pool.serverNames,
       })),
     ),
@@ -129,6 +139,11 @@ export const routing: Projection<Routing, ConfigurationEvent['type']> = {
     ),
     'dev.waybill.backend.removed.v1': effective((state, { data }) =>
       changeBackend(state, data.pool, data.id, () => undefined),
+    ),
+    'dev.waybill.listener.changed.v1': effective((state, { data }) =>
+      hasListener(state, data.listener)
+        ? { ...state, listeners: new Map(state.listeners).set(data.listener, changedListener(state, data)) }
+        : state,
     ),
     'dev.waybill.config.applied.v1': effective((state, { data, time }) => ({
       ...state,
@@ -179,6 +194,7 @@ function newPool(data: PoolCreatedData, time: string): Omit<Pool, 'revision'> {
   return {
     name: data.name,
     algorithm: data.algorithm,
+    allowPlaintext: data.allow_plaintext,
     backends: new Map(data.backends.map((backend) => [backend.id, newBackend(backend, time)])),
     businessNeed: data.business_need,
     createdAt: time,
@@ -188,10 +204,23 @@ function newPool(data: PoolCreatedData, time: string): Omit<Pool, 'revision'> {
     drainTimeoutMs: data.drain_timeout,
     healthCheckIntervalMs: data.health_check_interval,
     listen: data.listen,
+    minTlsVersion: data.min_tls_version,
     owner: data.owner,
+    rejectEch: data.reject_ech,
     serverNames: data.server_names,
     sslMode: data.ssl_mode,
   }
+}
+
+function changedListener(state: Routing, { listener, set }: ListenerChangedData): ListenerPolicy {
+  const before = state.listeners.get(listener) ?? untouchedListener
+  const answers = { ...before.answers }
+  for (const what of listenerCases) {
+    const answer = set[what]
+    if (answer === null) delete answers[what]
+    else if (answer !== undefined) answers[what] = answer
+  }
+  return { answers, declaration: set.declaration === undefined ? before.declaration : set.declaration, revision: state.revision }
 }
 
 function changePool(state: Routing, name: string, change: (pool: Pool) => Omit<Pool, 'revision'>): Routing {
@@ -217,20 +246,25 @@ function changeBackend(
 /** Puts, replaces or (undefined) removes a pool, and rebuilds the name tables that follow from all pools. */
 function withPool(state: Routing, name: string, pool: Omit<Pool, 'revision'> | undefined): Routing {
   const pools = new Map(state.pools)
+  const listeners = withoutListenerOf(state.listeners, name, pool)
   const before = state.pools.get(name)
   if (pool === undefined) pools.delete(name)
   else pools.set(name, { ...pool, revision: state.revision })
   // Most changes are of backends: what leads to the pool is as it was.
-  if (before && before.serverNames === pool?.serverNames && before.defaultRoute === pool.defaultRoute) return { ...state, pools }
-  const exactNames = new Map<string, string>()
-  const wildcardNames = new Map<string, string>()
-  let defaultRoute: string | null = null
-  for (const candidate of pools.values()) {
-    for (const pattern of candidate.serverNames) {
-      const [table, key] = pattern.startsWith('*.') ? [wildcardNames, pattern.slice(2)] : [exactNames, pattern]
-      if (!table.has(key)) table.set(key, candidate.name)
-    }
-    if (candidate.defaultRoute) defaultRoute ??= candidate.name
-  }
-  return { ...state, pools, exactNames, wildcardNames, defaultRoute }
+  if (before && before.serverNames === pool?.serverNames && before.defaultRoute === pool.defaultRoute) return { ...state, pools, listeners }
+  const defaultRoute = [...pools.values()].find((candidate) => candidate.defaultRoute)?.name ?? null
+  return { ...state, pools, listeners, ...namesOf(pools.values()), defaultRoute }
+}
+
+/** A pool that is gone, or has no address of its own any more, has no listener that could do anything. */
+function withoutListenerOf(
+  listeners: Routing['listeners'],
+  name: string,
+  pool: Pick<Pool, 'listen'> | undefined,
+): Routing['listeners'] {
+  const own = listenerName(name)
+  if ((pool?.listen ?? null) !== null || !listeners.has(own)) return listeners
+  const others = new Map(listeners)
+  others.delete(own)
+  return others
 }

@@ -1,5 +1,6 @@
 import type { Stream } from '../events/define.ts'
-import type { ConnectionCounts, Trail, TrailEntry, TrailSubject } from './trail.ts'
+import type { TrailSubject } from './trail-subject.ts'
+import type { ConnectionCounts, Trail, TrailEntry } from './trail.ts'
 
 /** A trail as a document, in the words of the API: its entries in the order of their times, and the counts. */
 export interface TrailDocument {

@@ -3,6 +3,7 @@ import type { ConnectionEvent } from '../events/connection.ts'
 import type { HealthEvent } from '../events/health.ts'
 import type { ListenerEvent } from '../events/listener.ts'
 import type { LogRead } from '../events/log.ts'
+import type { PoolCreatedData } from '../events/pool.ts'
 import type { EventOf } from '../events/define.ts'
 import type { Endpoint } from '../events/values.ts'
 import type { ConfigurationEvent } from './routing.ts'
@@ -46,9 +47,10 @@ export function wordsOf(event: ToldEvent): string {
 function changeWords(event: ConfigurationEvent): string {
   switch (event.type) {
     case 'dev.waybill.pool.created.v1':
-      return `created with ${counted(event.data.backends.length, 'backend')}`
+      return createdWords(event.data)
     case 'dev.waybill.pool.changed.v1':
     case 'dev.waybill.backend.changed.v1':
+    case 'dev.waybill.listener.changed.v1':
       return `changed: ${Object.entries(event.data.set).map(([field, value]) => `${field} ${JSON.stringify(value)}`).join(', ')}`
     case 'dev.waybill.pool.removed.v1':
     case 'dev.waybill.backend.removed.v1':
@@ -62,6 +64,11 @@ function changeWords(event: ConfigurationEvent): string {
     case 'dev.waybill.config.applied.v1':
       return `applied ${event.data.file}`
   }
+}
+
+function createdWords({ backends, default_route: isDefault, listen }: PoolCreatedData): string {
+  const routes = `${isDefault ? ', as the default route' : ''}${listen === null ? '' : `, listening on ${listen}`}`
+  return `created with ${counted(backends.length, 'backend')}${routes}`
 }
 
 function forceWords({ force }: { readonly force: boolean }): string {

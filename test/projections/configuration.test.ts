@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { listenerCases } from '../../events/values.ts'
 import { configurationOf, differencesBetween, type Configuration, type Difference } from '../../projections/configuration.ts'
 import { fold } from '../../projections/projection.ts'
 import { routing } from '../../projections/routing.ts'
 import { decideAddBackend, decideChangeBackend, decideDrainBackend } from '../../src/commands/backend.ts'
+import { decideChangeListener } from '../../src/commands/change-listener.ts'
 import { decideChangePool, decideRemovePool } from '../../src/commands/change-pool.ts'
 import { decideCreatePool } from '../../src/commands/create-pool.ts'
 import { given, stamp, type Given } from '../commands/decide.ts'
@@ -14,16 +16,25 @@ import { recorded } from '../support/records.ts'
 const of = ({ state }: Given): Configuration => configurationOf(state)
 const between = (one: Given, other: Given): readonly Difference[] => differencesBetween(of(one), of(other))
 
+const refuseAll = Object.fromEntries(listenerCases.map((what) => [what, 'refuse']))
+
 describe('the configuration as a document', () => {
   test('says all that a pool is, in the words of the API', () => {
-    const app = givenApp({ declaration: declaredIn(fileA, 'owner'), listen: 9443, owner: 'ada', serverNames: ['x.example', '*.y.example'] })
-    expect(of(app.and(decideDrainBackend, { ...appBackend, force: false }))).toEqual({
-      revision: 3,
+    const app = givenApp({
+      allowPlaintext: true, businessNeed: 'old devices', declaration: declaredIn(fileA, 'owner'), listen: 9443, minTlsVersion: 'TLSv1.2',
+      owner: 'ada', rejectEch: true, serverNames: ['x.example', '*.y.example', '**.y.example'],
+    })
+    const changed = app
+      .and(decideDrainBackend, { ...appBackend, force: false })
+      .and(decideChangeListener, { listener: 'shared', set: { declaration: declaredIn(fileA, 'not_tls'), not_tls: { pool: 'app' } }, file: fileA })
+    expect(of(changed)).toEqual({
+      revision: 4,
       pools: [
         {
-          name: 'app', algorithm: 'least_connections', business_need: null, created_at: stamp.time, default_route: false,
+          name: 'app', algorithm: 'least_connections', allow_plaintext: true, business_need: 'old devices', created_at: stamp.time, default_route: false,
           drain_timeout: null, health_check_interval: 10_000, listen: '[::]:9443', managed_by: 'file', managed_by_file: fileA,
-          owner: 'ada', revision: 3, server_names: ['x.example', '*.y.example'], ssl_mode: 'passthrough',
+          min_tls_version: 'TLSv1.2', owner: 'ada', reject_ech: true, revision: 3,
+          server_names: ['x.example', '*.y.example', '**.y.example'], ssl_mode: 'passthrough',
           backends: [
             {
               id: 'a:443', added_at: stamp.time, draining_since: stamp.time, host: 'a', managed_by: 'api', managed_by_file: null,
@@ -32,7 +43,19 @@ describe('the configuration as a document', () => {
           ],
         },
       ],
-      routes: { default_route: null, server_names: { '*.y.example': 'app', 'x.example': 'app' }, listen: { '[::]:9443': 'app' } },
+      routes: {
+        default_route: null, server_names: { '**.y.example': 'app', '*.y.example': 'app', 'x.example': 'app' }, listen: { '[::]:9443': 'app' },
+      },
+      listeners: [
+        {
+          listener: 'shared', managed_by: 'file', managed_by_file: fileA, policy: { ...refuseAll, not_tls: { pool: 'app' } }, revision: 4,
+          set: ['not_tls'],
+        },
+        {
+          listener: 'pools/app', managed_by: 'api', managed_by_file: null, revision: 0, set: [],
+          policy: { ...refuseAll, no_sni: { pool: 'app' }, unknown_sni: { pool: 'app' } },
+        },
+      ],
       declarations: [],
     })
   })
@@ -72,6 +95,24 @@ describe('differences', () => {
     ])
   })
 
+  test('a case of a listener, with what happened and what happens', () => {
+    const set = { no_sni: { pool: 'app' }, sslv2: 'refuse', timeout: { pool: 'app' } } as const
+    const after = givenApp().and(decideChangeListener, { listener: 'shared', set })
+    expect(between(givenApp(), after)).toEqual([
+      { kind: 'changed', subject: 'listeners/shared', field: 'no_sni', before: 'refuse', after: { pool: 'app' } },
+      { kind: 'changed', subject: 'listeners/shared', field: 'timeout', before: 'refuse', after: { pool: 'app' } },
+    ])
+  })
+
+  test('that a case is set to its default shows where nothing else would', () => {
+    const after = givenApp().and(decideChangeListener, { listener: 'shared', set: { no_sni: 'refuse' } })
+    expect(between(givenApp(), after)).toEqual([
+      { kind: 'changed', subject: 'listeners/shared', field: 'set', before: [], after: ['no_sni'] },
+    ])
+    const declared = givenApp().and(decideChangeListener, { listener: 'shared', set: { declaration: declaredIn(fileA, 'no_sni'), no_sni: 'refuse' }, file: fileA })
+    expect(between(givenApp(), declared).map(({ field }) => field)).toEqual(['managed_by', 'managed_by_file'])
+  })
+
   test('a drain is a change of state', () => {
     const draining = givenApp().and(decideDrainBackend, { ...appBackend, force: false })
     expect(between(givenApp(), draining)).toEqual([
@@ -87,6 +128,10 @@ describe('differences', () => {
       ['changed', 'routes', 'default_route'],
       ['changed', 'routes', 'server_names'],
       ['changed', 'routes', 'listen'],
+      // What the default route and the address of its own came to.
+      ['changed', 'listeners/shared', 'no_sni'],
+      ['changed', 'listeners/shared', 'unknown_sni'],
+      ['removed', 'listeners/pools/app', null],
     ])
   })
 })
@@ -133,7 +178,7 @@ describe('of any two configurations', () => {
           const [was, is] = [one, other].map((each) => objectAt(each, subject))
           expect([was === undefined, is === undefined], subject).toEqual([kind === 'added', kind === 'removed'])
           if (field === null) expect([before, after]).toEqual([was ?? null, is ?? null])
-          else expect([before, after]).toEqual([was![field], is![field]])
+          else expect([before, after]).toEqual([valueIn(was!, field), valueIn(is!, field)])
           expect(before).not.toEqual(after)
         }
         expect(new Set(differences.map(({ subject, field }) => `${subject} ${field}`)).size).toBe(differences.length)
@@ -159,8 +204,14 @@ function objectAt(configuration: Configuration, subject: string): Record<string,
     objects[`pools/${each.name}`] = each
     for (const one of each.backends) objects[`backends/${each.name}/${one.id}`] = { ...one, pool: each.name }
   }
+  for (const each of configuration.listeners) objects[`listeners/${each.listener}`] = each
   for (const each of configuration.declarations) objects[`files/${each.file}`] = each
   return objects[subject] as Record<string, unknown> | undefined
+}
+
+/** The cases of a listener's policy are fields of their own. */
+function valueIn(object: Record<string, unknown>, field: string): unknown {
+  return (listenerCases as readonly string[]).includes(field) ? (object['policy'] as Record<string, unknown>)[field] : object[field]
 }
 
 function withoutBookkeeping(value: unknown): unknown {

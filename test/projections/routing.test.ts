@@ -5,6 +5,7 @@ import { zeroHash } from '../../events/chain.ts'
 import { ConfigApplied } from '../../events/config.ts'
 import { PoolChanged, PoolCreated, PoolRemoved } from '../../events/pool.ts'
 import type { EventDefinition } from '../../events/define.ts'
+import { hasListener } from '../../projections/listeners.ts'
 import { fold } from '../../projections/projection.ts'
 import { routing, type Routing } from '../../projections/routing.ts'
 import { movesOf, recordsOf } from '../support/histories.ts'
@@ -37,8 +38,8 @@ const removed = (name: string): Given => [PoolRemoved, { ...PoolRemoved.examples
 describe('nothing', () => {
   test('is revision 0, based on zeros, and routes nowhere', () => {
     expect(given()).toEqual({
-      revision: 0, basis: zeroHash, changedAt: null, voided: 0, pools: new Map(), exactNames: new Map(), wildcardNames: new Map(), defaultRoute: null,
-      declarations: new Map(),
+      revision: 0, basis: zeroHash, changedAt: null, voided: 0, pools: new Map(), exactNames: new Map(), wildcardNames: new Map(),
+      anyDepthNames: new Map(), listeners: new Map(), defaultRoute: null, declarations: new Map(),
     })
   })
 })
@@ -48,6 +49,7 @@ describe('pool.created', () => {
     const state = given(
       created('first'),
       created('app', {
+        allow_plaintext: true, min_tls_version: 'TLSv1.3', reject_ech: true,
         backends: [{ declaration, ...address, weight: 3 }], declaration, drain_timeout: 500, listen: '[::]:9443', owner: 'ada',
         business_need: null, server_names: ['x.example'], default_route: true, default_route_reason: 'requested',
       }),
@@ -56,6 +58,7 @@ describe('pool.created', () => {
     expect(state.pools.get('app')).toEqual({
       name: 'app',
       algorithm: 'least_connections',
+      allowPlaintext: true,
       backends: new Map([[id, { ...address, declaration, weight: 3, drainingSince: null, addedAt: '2026-11-24T08:00:00.000Z' }]]),
       businessNeed: null,
       createdAt: '2026-11-24T08:00:00.000Z',
@@ -65,7 +68,9 @@ describe('pool.created', () => {
       drainTimeoutMs: 500,
       healthCheckIntervalMs: 10_000,
       listen: '[::]:9443',
+      minTlsVersion: 'TLSv1.3',
       owner: 'ada',
+      rejectEch: true,
       revision: 2,
       serverNames: ['x.example'],
       sslMode: 'passthrough',
@@ -84,13 +89,14 @@ describe('pool.changed', () => {
   test('changes what `set` names and nothing else', () => {
     const before = given(created('app', { server_names: ['x.example'] })).pools.get('app')!
     const set = {
-      algorithm: 'random', business_need: 'cards', declaration, default_route: true, drain_timeout: 0, health_check_interval: 500,
-      listen: '[::]:1', owner: 'eve', server_names: ['y.example'],
+      algorithm: 'random', allow_plaintext: true, business_need: 'cards', declaration, default_route: true, drain_timeout: 0, health_check_interval: 500,
+      listen: '[::]:1', min_tls_version: 'TLSv1', owner: 'eve', reject_ech: true, server_names: ['y.example'],
     }
     const fields = {
-      algorithm: { algorithm: 'random' }, business_need: { businessNeed: 'cards' }, declaration: { declaration },
+      algorithm: { algorithm: 'random' }, allow_plaintext: { allowPlaintext: true }, business_need: { businessNeed: 'cards' }, declaration: { declaration },
       default_route: { defaultRoute: true, defaultRouteReason: 'requested' }, drain_timeout: { drainTimeoutMs: 0 },
-      health_check_interval: { healthCheckIntervalMs: 500 }, listen: { listen: '[::]:1' }, owner: { owner: 'eve' },
+      health_check_interval: { healthCheckIntervalMs: 500 }, listen: { listen: '[::]:1' },
+      min_tls_version: { minTlsVersion: 'TLSv1' }, owner: { owner: 'eve' }, reject_ech: { rejectEch: true },
       server_names: { serverNames: ['y.example'] },
     }
     for (const [field, value] of Object.entries(set)) {
@@ -102,9 +108,11 @@ describe('pool.changed', () => {
   test('sets to null what may be null', () => {
     const state = given(
       created('app', { listen: '[::]:1', owner: 'ada', business_need: 'cards', declaration, drain_timeout: 0 }),
-      changed('app', { listen: null, owner: null, business_need: null, declaration: null, drain_timeout: null }),
+      changed('app', { listen: null, min_tls_version: null, owner: null, business_need: null, declaration: null, drain_timeout: null }),
     )
-    expect(state.pools.get('app')).toMatchObject({ listen: null, owner: null, businessNeed: null, declaration: null, drainTimeoutMs: null })
+    expect(state.pools.get('app')).toMatchObject({
+      listen: null, minTlsVersion: null, owner: null, businessNeed: null, declaration: null, drainTimeoutMs: null,
+    })
   })
 
   test('of a pool that is not there changes nothing but the revision', () => {
@@ -114,8 +122,10 @@ describe('pool.changed', () => {
 
 describe('pool.removed', () => {
   test('takes the pool, its names and its default route away', () => {
-    const state = given(created('app', { server_names: ['x.example', '*.x.example'], default_route: true }), removed('app'))
-    expect(state).toMatchObject({ revision: 2, pools: new Map(), exactNames: new Map(), wildcardNames: new Map(), defaultRoute: null })
+    const state = given(created('app', { server_names: ['x.example', '*.x.example', '**.x.example'], default_route: true }), removed('app'))
+    expect(state).toMatchObject({
+      revision: 2, pools: new Map(), exactNames: new Map(), wildcardNames: new Map(), anyDepthNames: new Map(), defaultRoute: null,
+    })
   })
 })
 
@@ -168,10 +178,11 @@ describe('backends', () => {
 })
 
 describe('names and the default route', () => {
-  test('exact names and wildcards are told apart', () => {
-    const state = given(created('app', { server_names: ['x.example', '*.x.example', 'y.example'] }))
+  test('exact names and both kinds of wildcards are told apart', () => {
+    const state = given(created('app', { server_names: ['x.example', '*.x.example', '**.x.example', 'y.example'] }))
     expect(state.exactNames).toEqual(new Map([['x.example', 'app'], ['y.example', 'app']]))
     expect(state.wildcardNames).toEqual(new Map([['x.example', 'app']]))
+    expect(state.anyDepthNames).toEqual(new Map([['x.example', 'app']]))
   })
 
   test('who claimed a name first keeps it, and the next one gets it when it is free', () => {
@@ -189,16 +200,24 @@ describe('names and the default route', () => {
         const state = fold(routing, recordsOf('control', moves).map(recorded))
         const exact = new Map<string, string>()
         const wildcard = new Map<string, string>()
+        const anyDepth = new Map<string, string>()
+        const tables: Readonly<Record<string, Map<string, string>>> = { '': exact, '*.': wildcard, '**.': anyDepth }
         for (const pool of [...state.pools.values()].toReversed()) {
-          for (const name of pool.serverNames) (name.startsWith('*.') ? wildcard : exact).set(name.replace(/^\*\./, ''), pool.name)
+          for (const pattern of pool.serverNames) {
+            const [, stars, name] = /^(\*{0,2}\.?)(.*)$/.exec(pattern)!
+            tables[stars!]!.set(name!, pool.name)
+          }
         }
-        expect(state.exactNames).toEqual(exact)
-        expect(state.wildcardNames).toEqual(wildcard)
+        expect(state).toMatchObject({ exactNames: exact, wildcardNames: wildcard, anyDepthNames: anyDepth })
         expect(state.defaultRoute).toBe([...state.pools.values()].find((pool) => pool.defaultRoute)?.name ?? null)
         for (const [name, pool] of state.pools) {
           expect(pool.name).toBe(name)
           expect(pool.revision).toBeLessThanOrEqual(state.revision)
           for (const [backendId, backend] of pool.backends) expect(backend.id).toBe(backendId)
+        }
+        for (const [listener, { revision }] of state.listeners) {
+          expect(revision).toBeLessThanOrEqual(state.revision)
+          expect(hasListener(state, listener)).toBe(true)
         }
       }),
       { numRuns: 200 },

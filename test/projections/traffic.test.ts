@@ -43,10 +43,10 @@ describe('traffic', () => {
 
   test('counts refusals by reason, all that a record stands for, and failed dials only where there is a pool', () => {
     const state = of(
-      refused({ because: 'no_route' }), refused({ because: 'no_route', count: 7 }), refused({ because: 'other', count: 2 }),
+      refused({ because: 'no_sni' }), refused({ because: 'no_sni', count: 7 }), refused({ because: 'other', count: 2 }),
       refused({ because: 'dial_failed', pool: 'app', attempts: [failed] }), refused({ because: 'no_backend', pool: 'other' }),
     )
-    expect(state.refused).toEqual(new Map([['no_route', 8], ['other', 2], ['dial_failed', 1], ['no_backend', 1]]))
+    expect(state.refused).toEqual(new Map([['no_sni', 8], ['other', 2], ['dial_failed', 1], ['no_backend', 1]]))
     expect(state.pools).toEqual(
       new Map([['app', { opened: 0, closed: 0, bytesToBackend: 0, bytesToClient: 0, backends: new Map([['b:1', { ...none, dialFailures: 1 }]]) }]]),
     )
@@ -84,13 +84,15 @@ describe('open connections', () => {
     const open = of(opened())
     expect(open.get(id)).toEqual({
       node: 'node-1', run: exampleRun, openedAt: '2026-11-24T08:00:00.000Z', opened: opened()[1], bytesToBackend: 0, bytesToClient: 0,
+      encrypted: true, tls: null,
     })
     expect(of(opened(), closed())).toEqual(new Map())
   })
 
-  test('with the bytes of the last progress record', () => {
-    const state = of(opened(), progress({ bytes_to_backend: 1, bytes_to_client: 2 }), progress({ bytes_to_backend: 3, bytes_to_client: 4 }))
-    expect(state.get(id)).toMatchObject({ bytesToBackend: 3, bytesToClient: 4 })
+  test('with the bytes and TLS facts of the last progress record', () => {
+    const first = progress({ bytes_to_backend: 1, bytes_to_client: 2 })
+    const state = of(opened(), first, progress({ bytes_to_backend: 3, bytes_to_client: 4, encrypted: null }))
+    expect(state.get(id)).toMatchObject({ bytesToBackend: 3, bytesToClient: 4, encrypted: null, tls: ConnectionProgress.examples[0].tls })
   })
 
   test('progress and closing of what is not open do nothing', () => {

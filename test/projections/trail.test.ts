@@ -3,47 +3,31 @@ import { describe, expect, test } from 'vitest'
 import { AccessGranted } from '../../events/access.ts'
 import { BackendAdded, BackendDrained, BackendRemoved } from '../../events/backend.ts'
 import { definitions } from '../../events/catalog.ts'
-import { closingActor, ConnectionClosed, ConnectionOpened, ConnectionProgress, ConnectionRefused } from '../../events/connection.ts'
-import { streams, type EventDefinition, type Stream } from '../../events/define.ts'
+import { closingActor, ConnectionOpened, ConnectionProgress, ConnectionRefused } from '../../events/connection.ts'
+import { streams, type Stream } from '../../events/define.ts'
 import { HealthAddressesChanged, HealthChanged, HealthDrainCompleted } from '../../events/health.ts'
 import { ListenerFailed } from '../../events/listener.ts'
 import { PoolChanged, PoolCreated, PoolRemoved } from '../../events/pool.ts'
-import { fold, type Recorded } from '../../projections/projection.ts'
-import { trailDocument, type TrailDocument } from '../../projections/trail-document.ts'
-import { entriesFirstMax, entriesLastMax, needlesOf, trailOf, type TrailSubject } from '../../projections/trail.ts'
+import { namedBy } from '../../projections/listeners.ts'
+import { apply, fold, type Recorded } from '../../projections/projection.ts'
+import { routing, type Routing } from '../../projections/routing.ts'
+import { trailDocument } from '../../projections/trail-document.ts'
+import { needlesOf, type TrailSubject } from '../../projections/trail-subject.ts'
+import { entriesFirstMax, entriesLastMax, trailOf } from '../../projections/trail.ts'
 import { deepFreeze } from '../support/freeze.ts'
 import { movesOf, recordsOf } from '../support/histories.ts'
-import { RecordChain, recorded, type MadeRecord, type Overrides } from '../support/records.ts'
+import { recorded, type MadeRecord, type Overrides } from '../support/records.ts'
+import { attempt, backendId, closed, connectionId, created, opened, told, trail, type Given } from '../support/trails.ts'
 
 const app: TrailSubject = { kind: 'pool', name: 'app' }
-const backendId = '10.0.0.1:8443'
 const backend: TrailSubject = { kind: 'backend', pool: 'app', id: backendId }
-const connectionId = '0198c0de-0000-7000-8000-0000000000c1'
 const connection: TrailSubject = { kind: 'connection', id: connectionId }
 const ada: TrailSubject = { kind: 'actor', id: 'ada' }
 const actor = { authn: 'none', id: 'ada', type: 'local' }
 
-type Given = readonly [EventDefinition, object, Overrides?]
-
-/** The trail after these records, each with the example's data but for what is given. */
-function trail(about: TrailSubject, ...history: Given[]): TrailDocument {
-  const chains = new Map(streams.map((stream) => [stream, new RecordChain(stream)]))
-  const records = history.map(([definition, data, overrides]) =>
-    recorded(chains.get(definition.stream)!.make(definition, { ...(definition.examples[0] as object), ...data }, overrides)),
-  )
-  return trailDocument(fold(trailOf(about), records))
-}
-
-const told = ({ entries }: TrailDocument): (readonly [string, string])[] =>
-  entries.map(({ outcome, type }) => [type.replace(/^dev\.waybill\.|\.v1$/g, ''), outcome] as const)
-
 const inline = { declaration: null, host: '10.0.0.1', id: backendId, port: 8443, weight: 1 }
-const created = (name: string, backends: object[] = []): Given => [PoolCreated, { name, backends }]
 const added: Given = [BackendAdded, { id: backendId, host: '10.0.0.1', pool: 'app', port: 8443 }]
 const drained = (pool: string): Given => [BackendDrained, { id: backendId, pool }]
-const opened = (fields: object): Given => [ConnectionOpened, { attempts: [], backend: backendId, connection_id: connectionId, pool: 'app', ...fields }]
-const closed = (fields: object): Given => [ConnectionClosed, { backend: backendId, connection_id: connectionId, pool: 'app', ...fields }]
-const attempt = (id: string, code = 'ECONNREFUSED') => ({ backend: id, code, ip: null, ms: 1 })
 
 describe('a pool', () => {
   test('its changes, those of its backends, its listener and their health, in words', () => {
@@ -95,7 +79,7 @@ describe('a pool', () => {
       opened({ attempts: [attempt('10.0.0.2:1')] }),
       closed({ bytes_to_backend: 1, bytes_to_client: 2, bytes_quality: 'at_least', close: { actor: null, because: 'reset', by: 'backend', code: 'ECONNRESET', phase: 'relay' } }),
       [ConnectionRefused, { because: 'no_healthy_backend', attempts: [attempt(backendId, 'timeout')], client: null, count: 7, detail: null, pool: 'app' }],
-      [ConnectionRefused, { because: 'no_route', pool: null, server_name: 'app' }],
+      [ConnectionRefused, { because: 'unknown_sni', pool: null, server_name: 'app' }],
       opened({ pool: 'other' }),
     )
     expect(told(document).map(([, outcome]) => outcome)).toEqual([
@@ -177,7 +161,7 @@ describe('an actor', () => {
       closed({}),
     )
     expect(told(document)).toEqual([
-      ['pool.created', 'created with 0 backends'],
+      ['pool.created', 'created with 0 backends, as the default route'],
       ['connection.closed', 'closed by operator: operator_ended, 1204 bytes to backend, 88112 to client'],
       ['access.granted', 'POST /api/pools answered 201'],
     ])
@@ -207,6 +191,8 @@ const subjects = fc.constantFrom<TrailSubject>(
   { kind: 'backend', pool: 'a', id: '10.0.0.1:1' },
   { kind: 'connection', id: '0198c0de-0000-7000-8000-000000000001' },
   { kind: 'actor', id: 'loopback' },
+  { kind: 'listener', name: 'shared' },
+  { kind: 'listener', name: 'pools/a' },
 )
 const logs: fc.Arbitrary<(readonly [Stream, MadeRecord])[]> = fc
   .tuple(...streams.map((stream) => movesOf(stream).map((moves) => recordsOf(stream, moves).map((record) => [stream, record] as const))))
@@ -242,16 +228,37 @@ describe('of any history', () => {
     expect(Math.min(seen.passedOver, seen.read)).toBeGreaterThan(100)
   })
 
-  test('entries are about it: every one of a pool is of a record that names it', () => {
+  test('entries are about it: every one of a pool is of a record that names it, or that ends what led to it', () => {
+    const long = fc.array(movesOf('control'), { minLength: 8, maxLength: 8 }).map((moves) => recordsOf('control', moves.flat()).map((record) => ['control', record] as const))
+    const seen = { ending: 0 }
     fc.assert(
-      fc.property(logs, (log) => {
+      fc.property(fc.oneof(logs, long), (log) => {
         const byId = new Map(log.map(([, { event, text }]) => [event.id, text]))
+        const ending = endingsFor('a', log)
         const { entries } = trailDocument(folded({ kind: 'pool', name: 'a' }, log.map(([, record]) => recorded(record))))
-        for (const { record_id } of entries) expect(byId.get(record_id)).toContain('"a"')
+        const ids = new Set(entries.map(({ record_id }) => record_id))
+        for (const id of ending) expect(ids).toContain(id)
+        for (const id of ids) if (!ending.has(id)) expect(byId.get(id)).toMatch(/"(?:pools\/)?a"|"listener":"shared".*"(?:no|unknown)_sni":/)
+        seen.ending += ending.size
       }),
-      { numRuns: 100 },
+      { numRuns: 300 },
     )
+    expect(seen.ending).toBeGreaterThan(10)
   })
+
+  /** Ids of changes after which fewer listeners and cases name the pool, or would, had they taken effect. */
+  function endingsFor(pool: string, log: readonly (readonly [Stream, MadeRecord])[]): ReadonlySet<string> {
+    const namesIn = (state: Routing) => [...namedBy(state, pool)].map((each) => JSON.stringify(each))
+    let state = routing.initial()
+    const endings = new Set<string>()
+    for (const { event, leafHash } of log.filter(([stream]) => stream === 'control').map(([, record]) => recorded(record))) {
+      const wanted = apply(routing, state, { event: { ...event, basis: state.basis, revision: state.revision + 1 }, leafHash })
+      const after = new Set(namesIn(wanted))
+      if (namesIn(state).some((each) => !after.has(each))) endings.add(event.id)
+      state = apply(routing, state, { event, leafHash })
+    }
+    return endings
+  }
 })
 
 test('tells every type there is, but for those about the node and its log as such', () => {

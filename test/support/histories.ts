@@ -6,10 +6,10 @@ import { ConfigApplied } from '../../events/config.ts'
 import { ConnectionClosed, ConnectionOpened, ConnectionProgress, ConnectionRefused } from '../../events/connection.ts'
 import type { EventDefinition, Stream } from '../../events/define.ts'
 import { HealthAddressesChanged, HealthChanged, HealthDrainCompleted } from '../../events/health.ts'
-import { ListenerBound } from '../../events/listener.ts'
+import { ListenerBound, ListenerChanged } from '../../events/listener.ts'
 import { NodeLost, NodeStarted, NodeStopped } from '../../events/node.ts'
 import { PoolChanged, PoolCreated, PoolRemoved } from '../../events/pool.ts'
-import { exampleActor, exampleChange, exampleOrigin } from '../../events/values.ts'
+import { exampleActor, exampleChange, exampleOrigin, listenerCases } from '../../events/values.ts'
 import { exampleTime, RecordChain, type MadeRecord, type Overrides } from './records.ts'
 
 /** Arbitrary logs over a small world, so that records often concern each other: few pools, backends, names and nodes. */
@@ -29,7 +29,7 @@ const ids = ['01', '02', '03'].map((end) => `0198c0de-0000-7000-8000-0000000000$
 const runs = ['0a', '0b', '0c'].map((end) => `0198c0de-0000-7000-8000-0000000000${end}`)
 const pools = ['a', 'b', 'c']
 const backends = [1, 2].map((port) => ({ host: '10.0.0.1', id: `10.0.0.1:${port}`, port }))
-const serverNames = ['x.example', 'y.example', '*.x.example', '*.y.example']
+const serverNames = ['x.example', 'y.example', '*.x.example', '*.y.example', '**.x.example', '**.example']
 
 const pool = fc.constantFrom(...pools)
 const id = fc.constantFrom(...ids)
@@ -42,6 +42,8 @@ const declaration = fc.option(fc.constantFrom({ fields: ['algorithm'], file }, {
 const drainTimeout = fc.option(fc.constantFrom(0, 60_000))
 const names = fc.uniqueArray(fc.constantFrom(...serverNames), { maxLength: 3 })
 const listen = fc.constantFrom(null, '[::]:9443')
+const minTlsVersion = fc.constantFrom(null, 'TLSv1.2', 'TLSv1.3')
+const listenerAnswer = fc.oneof(fc.constantFrom(null, 'refuse'), pool.map((each) => ({ pool: each })))
 
 type Fact = fc.Arbitrary<{ readonly definition: EventDefinition; readonly data: object }>
 
@@ -64,6 +66,7 @@ const changes: readonly Fact[] = [
     PoolCreated,
     fc.record({
       algorithm: fc.constantFrom('least_connections', 'round_robin'),
+      allow_plaintext: fc.boolean(),
       backends: fc.subarray(backends).map((some) => some.map((each) => sorted({ ...each, declaration: null, weight: 1 }))),
       business_need: fc.constantFrom(null, 'cards'),
       declaration,
@@ -72,7 +75,9 @@ const changes: readonly Fact[] = [
       health_check_interval: fc.constant(10_000),
       idempotency,
       listen,
+      min_tls_version: minTlsVersion,
       name: pool,
+      reject_ech: fc.boolean(),
       server_names: names,
     }).map((each) => ({ ...why, ...each, default_route_reason: null, owner: null, ssl_mode: 'passthrough' })),
   ),
@@ -84,13 +89,16 @@ const changes: readonly Fact[] = [
       set: fc.record(
         {
           algorithm: fc.constant('random'),
+          allow_plaintext: fc.boolean(),
           business_need: fc.constantFrom(null, 'health records'),
           declaration,
           default_route: fc.boolean(),
           drain_timeout: drainTimeout,
           health_check_interval: fc.integer({ min: 100, max: 200 }),
           listen,
+          min_tls_version: minTlsVersion,
           owner: fc.constantFrom(null, 'ada'),
+          reject_ech: fc.boolean(),
           server_names: names,
         },
         { requiredKeys: [] },
@@ -103,6 +111,16 @@ const changes: readonly Fact[] = [
   fact(BackendDrained, leavingBackend),
   fact(BackendResumed, ofBackend),
   fact(BackendRemoved, leavingBackend),
+  fact(
+    ListenerChanged,
+    fc.record({
+      idempotency,
+      listener: fc.constantFrom('shared', ...pools.map((each) => `pools/${each}`)),
+      set: fc
+        .record({ declaration, ...Object.fromEntries(listenerCases.map((what) => [what, listenerAnswer])) }, { requiredKeys: [] })
+        .map(sorted),
+    }).map((each) => ({ ...why, ...each })),
+  ),
   fact(
     ConfigApplied,
     fc.record({ file: fc.constantFrom(file, '/etc/other.yaml'), idempotency }).map((each) => ({ ...ConfigApplied.examples[0], ...each })),
@@ -129,7 +147,7 @@ const connections: readonly Fact[] = [
   ),
   fact(
     ConnectionRefused,
-    fc.record({ attempts, because: fc.constantFrom('no_route', 'not_tls', 'other'), count: fc.integer({ min: 1, max: 9 }), pool: fc.option(pool) })
+    fc.record({ attempts, because: fc.constantFrom('unknown_sni', 'not_tls', 'other'), count: fc.integer({ min: 1, max: 9 }), pool: fc.option(pool) })
       .map((each) => ({ ...refusedExample, ...each })),
   ),
 ]
