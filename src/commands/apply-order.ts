@@ -1,4 +1,5 @@
 import type { Pool, Routing } from '../../projections/routing.ts'
+import { holderOf } from '../../projections/server-names.ts'
 import { collides, parseEndpoint } from '../core/endpoint.ts'
 import type { PoolChanges } from './change-pool.ts'
 
@@ -62,7 +63,7 @@ class Holders {
   }
 
   inTheWayOf({ pool, set }: PoolChange): ReadonlySet<PoolChange> {
-    const names: (string | null | undefined)[] = (set.serverNames ?? []).map((name) => holderOf(this.#routing, name))
+    const names: (string | null)[] = (set.serverNames ?? []).map((name) => holderOf(this.#routing, name))
     if (set.defaultRoute === true) names.push(this.#routing.defaultRoute)
     const found = new Set<PoolChange>()
     for (const name of names) {
@@ -75,10 +76,6 @@ class Holders {
     }
     return found
   }
-}
-
-function holderOf(routing: Routing, name: string): string | undefined {
-  return name.startsWith('*.') ? routing.wildcardNames.get(name.slice(2)) : routing.exactNames.get(name)
 }
 
 /** Of an address that is canonical already. */

@@ -1,5 +1,6 @@
 import type { Change } from '../../events/values.ts'
 import type { Backend, Pool, Routing } from '../../projections/routing.ts'
+import { listenerSteps, type DeclaredListeners } from './apply-listeners.ts'
 import { inOrder, type PoolChange } from './apply-order.ts'
 import {
   changesTo, changesToBackend, ownedBy, poolDefaults, targetsOf, weightDefault,
@@ -25,13 +26,15 @@ export interface FileContent {
   readonly change: Change
   /** Null: nothing is said of pools. */
   readonly pools: readonly DeclaredPool[] | null
+  /** Null: nothing is said of listeners. */
+  readonly listeners: DeclaredListeners | null
   readonly settings: readonly { readonly name: string; readonly value: string }[]
 }
 
 /** One command: one object, one record. */
 export interface Step {
   readonly effect: 'changed' | 'created' | 'removed'
-  /** `pools/<name>` or `backends/<pool>/<id>`. */
+  /** `pools/<name>`, `backends/<pool>/<id>` or `listeners/<listener>`. */
   readonly subject: string
   /** Where the file says so; empty for what it no longer says. */
   readonly path: Path
@@ -40,9 +43,8 @@ export interface Step {
 
 export type Plan = { readonly steps: readonly Step[] } | { readonly misfits: readonly Misfit[] }
 
-export function planOf(routing: Routing, { file, pools }: Pick<FileContent, 'file' | 'pools'>): Plan {
-  if (pools === null) return { steps: [] }
-  const read = targetsOf(pools, file)
+export function planOf(routing: Routing, { file, listeners, pools }: Pick<FileContent, 'file' | 'listeners' | 'pools'>): Plan {
+  const read = targetsOf(pools ?? [], file)
   if ('misfits' in read) return read
   const declared = new Map(read.targets.map((target) => [target.name, target]))
   const existing = read.targets.flatMap((target) => {
@@ -50,13 +52,21 @@ export function planOf(routing: Routing, { file, pools }: Pick<FileContent, 'fil
     return pool === undefined ? [] : [{ pool, target }]
   })
   const created = read.targets.filter(({ name }) => !routing.pools.has(name))
+  const removed = pools === null ? [] : [...routing.pools.values()].filter((pool) => ownedBy(pool, file) && !declared.has(pool.name))
+  const changes = existing.map((one) => changeOf(one, read.targets))
+  const { after, before } = listenerSteps(routing, listeners, file, {
+    changes: new Map(changes.map(({ pool, set }) => [pool.name, set])),
+    removed: new Set(removed.map(({ name }) => name)),
+  })
   return {
     steps: [
-      ...[...routing.pools.values()].filter((pool) => ownedBy(pool, file) && !declared.has(pool.name)).map(removePool),
-      ...changePools(routing, existing, read.targets),
+      ...before,
+      ...removed.map(removePool),
+      ...changePools(routing, changes, declared),
       ...existing.flatMap(({ pool, target }) => changeBackends(pool, target, file)),
       // What wants to be the default route comes first, so that none of the others becomes it by itself.
       ...[...created.filter(isDefault), ...created.filter((target) => !isDefault(target))].flatMap(createPool),
+      ...after,
     ],
   }
 }
@@ -77,17 +87,17 @@ function removePool({ name }: Pool): Step {
   }
 }
 
-function changePools(routing: Routing, existing: readonly ExistingPool[], targets: readonly PoolTarget[]): Step[] {
-  const paths = new Map(existing.map(({ pool, target }) => [pool.name, target.path]))
-  const changes: PoolChange[] = existing.map(({ pool, target }) => {
-    const rival = targets.some((other) => other !== target && isDefault(other))
-    const set = changesTo(pool, target)
-    // It is the default route only because there was none.
-    const yields = rival && set.defaultRoute === undefined && pool.defaultRouteReason === 'automatic'
-    return { pool, set: yields ? { ...set, defaultRoute: false } : set }
-  })
+function changeOf({ pool, target }: ExistingPool, targets: readonly PoolTarget[]): PoolChange {
+  const rival = targets.some((other) => other !== target && isDefault(other))
+  const set = changesTo(pool, target)
+  // It is the default route only because there was none.
+  const yields = rival && set.defaultRoute === undefined && pool.defaultRouteReason === 'automatic'
+  return { pool, set: yields ? { ...set, defaultRoute: false } : set }
+}
+
+function changePools(routing: Routing, changes: readonly PoolChange[], targets: ReadonlyMap<string, PoolTarget>): Step[] {
   return inOrder(routing, changes).map(({ pool: { name }, set }) => ({
-    effect: 'changed', path: paths.get(name) ?? [], subject: `pools/${name}`,
+    effect: 'changed', path: targets.get(name)?.path ?? [], subject: `pools/${name}`,
     decide: (now, request, rules) => decideChangePool(now, { ...request, name, set }, rules),
   }))
 }

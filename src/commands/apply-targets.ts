@@ -1,4 +1,5 @@
-import type { Algorithm, Declaration } from '../../events/values.ts'
+import type { Algorithm, Declaration, MinTlsVersion } from '../../events/values.ts'
+import type { ListenerPolicy } from '../../projections/listeners.ts'
 import type { Backend, Pool } from '../../projections/routing.ts'
 import { parseBackendUrl } from './backend-url.ts'
 import { refuse, type Refusal } from './decision.ts'
@@ -17,13 +18,16 @@ export interface DeclaredBackend {
 export interface DeclaredPool {
   readonly name: string
   readonly algorithm?: Algorithm | undefined
+  readonly allow_plaintext?: boolean | undefined
   readonly backends?: readonly DeclaredBackend[] | undefined
   readonly business_need?: string | null | undefined
   readonly default_route?: boolean | undefined
   readonly drain_timeout?: number | null | undefined
   readonly health_check_interval?: number | undefined
   readonly listen?: string | number | null | undefined
+  readonly min_tls_version?: MinTlsVersion | undefined
   readonly owner?: string | null | undefined
+  readonly reject_ech?: boolean | undefined
   readonly server_names?: readonly string[] | undefined
 }
 
@@ -59,12 +63,15 @@ export interface PoolTarget {
 /** What a pool is like of which nothing more is said; what a file no longer declares goes back to it. */
 export const poolDefaults = {
   algorithm: 'least_connections',
+  allowPlaintext: false,
   businessNeed: null,
   defaultRoute: false,
   drainTimeoutMs: null,
   healthCheckIntervalMs: 10_000,
   listen: null,
+  minTlsVersion: null,
   owner: null,
+  rejectEch: false,
   serverNames: [],
 } as const satisfies PoolChanges
 export const weightDefault = 1
@@ -72,12 +79,15 @@ export const weightDefault = 1
 /** The words of the file and of the commands for one thing. */
 const fieldNames = {
   algorithm: 'algorithm',
+  allow_plaintext: 'allowPlaintext',
   business_need: 'businessNeed',
   default_route: 'defaultRoute',
   drain_timeout: 'drainTimeoutMs',
   health_check_interval: 'healthCheckIntervalMs',
   listen: 'listen',
+  min_tls_version: 'minTlsVersion',
   owner: 'owner',
+  reject_ech: 'rejectEch',
   server_names: 'serverNames',
 } as const satisfies Partial<Record<keyof DeclaredPool, keyof PoolChanges>>
 
@@ -104,11 +114,12 @@ export function changesToBackend(backend: Backend, { declaration, weight }: Back
   return ownedFields(backend, declaration.file).includes('weight') ? { declaration, weight: weightDefault } : { declaration }
 }
 
-export function ownedBy({ declaration }: Pick<Backend | Pool, 'declaration'>, file: string): boolean {
+export function ownedBy({ declaration }: Pick<Backend | ListenerPolicy | Pool, 'declaration'>, file: string): boolean {
   return declaration?.file === file
 }
 
-function ownedFields({ declaration }: Pick<Backend | Pool, 'declaration'>, file: string): readonly string[] {
+/** What the file declared of it. */
+export function ownedFields({ declaration }: Pick<Backend | ListenerPolicy | Pool, 'declaration'>, file: string): readonly string[] {
   return declaration?.file === file ? declaration.fields : []
 }
 

@@ -58,7 +58,8 @@ export function decideAddBackend(routing: Routing, command: AddBackend & Stamp):
   if (oversize) return oversize
   const pool = routing.pools.get(command.pool)
   if (pool === undefined) return unknownPool(command.pool)
-  return mismatch(pool, command.ifMatch) ?? notOwner(`Pool "${pool.name}"`, pool, command, 'backends') ?? noRoom(pool, id) ?? { record }
+  const what = `Pool "${pool.name}"`
+  return mismatch(what, pool, command.ifMatch) ?? notOwner(what, pool, command, 'backends') ?? noRoom(pool, id) ?? { record }
 }
 
 export function decideChangeBackend(routing: Routing, command: ChangeBackend & Stamp): Decision<BackendChangedData> {
@@ -111,7 +112,7 @@ function find(routing: Routing, { id, ifMatch, pool: name }: OneBackend): { back
   if (pool === undefined) return unknownPool(name)
   const backend = pool.backends.get(id)
   if (backend === undefined) return unknownBackend(pool, id)
-  return mismatch(pool, ifMatch) ?? { backend }
+  return mismatch(`Pool "${name}"`, pool, ifMatch) ?? { backend }
 }
 
 function noRoom(pool: Pool, id: string): { refusal: Refusal } | null {

@@ -1,16 +1,17 @@
 import { PoolCreated, type PoolCreatedData } from '../../events/pool.ts'
-import type { Algorithm, Declaration } from '../../events/values.ts'
+import type { Algorithm, Declaration, MinTlsVersion } from '../../events/values.ts'
 import type { Routing } from '../../projections/routing.ts'
 import { parseBackendUrl } from './backend-url.ts'
 import { backendsPerPoolMax, poolsMax } from './bounds.ts'
 import { controlDraft, refuse, tooLarge, type Decision, type DraftFacts, type Refusal, type Request, type Rules, type Stamp } from './decision.ts'
-import { canonicalListen, canonicalServerNames, defaultRouteTaken, listenTaken, serverNameTaken } from './pool-rules.ts'
+import { businessNeedMissing, canonicalListen, canonicalServerNames, defaultRouteTaken, listenTaken, serverNameTaken } from './pool-rules.ts'
 
 /** A new pool, with the backends it starts with: one command, one record. */
 
 export interface CreatePool extends Request {
   readonly name: string
   readonly algorithm: Algorithm
+  readonly allowPlaintext: boolean
   readonly backends: readonly NewBackend[]
   readonly businessNeed: string | null
   readonly declaration: Declaration
@@ -20,7 +21,9 @@ export interface CreatePool extends Request {
   readonly healthCheckIntervalMs: number
   /** As written: `[::]:9443`, `127.0.0.1:9443`, or a port, which means `[::]:port`. */
   readonly listen: string | number | null
+  readonly minTlsVersion: MinTlsVersion
   readonly owner: string | null
+  readonly rejectEch: boolean
   /** As written: any case, U-labels or A-labels. */
   readonly serverNames: readonly string[]
 }
@@ -43,6 +46,7 @@ export function decideCreatePool(routing: Routing, command: CreatePool & Stamp, 
   const record = poolCreated(command, { backends: backends.value, listen: listen.value, route, serverNames: serverNames.value })
   return (
     tooLarge(record) ??
+    businessNeedMissing(record.data, 'allow_plaintext') ??
     nameTaken(routing, command.name) ??
     serverNameTaken(routing, command.name, serverNames.value) ??
     listenTaken(routing, command.name, listen.value, rules) ??
@@ -75,7 +79,9 @@ function inlineBackends(written: readonly NewBackend[]): { value: Inline } | { r
 function defaultRoute(routing: Routing, command: CreatePool, rules: Rules): Route {
   if (command.defaultRoute !== null) return command.defaultRoute ? 'requested' : null
   const reachable = command.serverNames.length > 0 || command.listen !== null
-  return !reachable && routing.defaultRoute === null && rules.autoDefaultRoute ? 'automatic' : null
+  // Whoever makes a pool for clients that nobody encrypted has not asked for all the others.
+  if (reachable || command.allowPlaintext) return null
+  return routing.defaultRoute === null && rules.autoDefaultRoute ? 'automatic' : null
 }
 
 interface Canonical {
@@ -92,6 +98,7 @@ function poolCreated(
   return controlDraft(command, PoolCreated, `pools/${command.name}`, {
     actor: command.actor,
     algorithm: command.algorithm,
+    allow_plaintext: command.allowPlaintext,
     backends,
     business_need: command.businessNeed,
     change: command.change,
@@ -102,9 +109,11 @@ function poolCreated(
     health_check_interval: command.healthCheckIntervalMs,
     idempotency: command.idempotency,
     listen,
+    min_tls_version: command.minTlsVersion,
     name: command.name,
     origin: command.origin,
     owner: command.owner,
+    reject_ech: command.rejectEch,
     server_names: serverNames,
     ssl_mode: 'passthrough',
   })

@@ -1,5 +1,6 @@
 import { encodeDraft, encodedBytes, type Draft } from '../../events/envelope.ts'
 import type { Actor, Change, Idempotency, Origin } from '../../events/values.ts'
+import type { ListenerPolicy } from '../../projections/listeners.ts'
 import type { Backend, Pool, Routing } from '../../projections/routing.ts'
 import { controlRecordBytesMax } from '../core/limits.ts'
 import type { Endpoint } from '../core/network.ts'
@@ -10,13 +11,18 @@ export type RefusalCode =
   | 'backend_exists'
   | 'backend_unknown'
   | 'backend_url_invalid'
+  | 'business_need_missing'
   | 'command_too_large'
   | 'default_route_taken'
   | 'idempotency_key_reused'
   | 'listen_invalid'
   | 'listen_taken'
+  | 'listener_pool_unknown'
+  | 'listener_unknown'
   | 'managed_by_file'
+  | 'plaintext_not_allowed'
   | 'pool_exists'
+  | 'pool_named_by_listener'
   | 'pool_unknown'
   | 'revision_mismatch'
   | 'server_name_invalid'
@@ -50,7 +56,7 @@ export interface Request {
   readonly idempotency: Idempotency
   /** The declaration file that asks; null: somebody through the API. */
   readonly file: string | null
-  /** The pool's revision that the caller has seen (`If-Match`); null: whatever it is. */
+  /** The revision of the pool or listener that the caller has seen (`If-Match`); null: whatever it is. */
   readonly ifMatch: number | null
 }
 
@@ -113,6 +119,15 @@ export function unknownPool(name: string): { refusal: Refusal } {
   return refuse('pool_unknown', `There is no pool "${name}". GET /api/pools lists those that exist.`, { extra: { pool: name } })
 }
 
+export function unknownListener(listener: string): { refusal: Refusal } {
+  return refuse(
+    'listener_unknown',
+    `There is no listener "${listener}": there is "shared", and one for each pool with a listen address of its own. ` +
+      'GET /api/listeners lists them.',
+    { extra: { listener } },
+  )
+}
+
 export function unknownBackend(pool: Pool, id: string): { refusal: Refusal } {
   return refuse('backend_unknown', `Pool "${pool.name}" has no backend ${id}. GET /api/pools/${pool.name}/backends lists those it has.`, {
     extra: { pool: pool.name, backend: id },
@@ -125,7 +140,7 @@ export function unknownBackend(pool: Pool, id: string): { refusal: Refusal } {
  */
 export function notOwner(
   what: string,
-  { declaration }: Pick<Backend | Pool, 'declaration'>,
+  { declaration }: Pick<Backend | ListenerPolicy | Pool, 'declaration'>,
   { file }: Pick<Request, 'file'>,
   field: string | null,
 ): { refusal: Refusal } | null {
@@ -140,12 +155,16 @@ export function notOwner(
 }
 
 /** RFC 9110, section 13.1.1: act only on the state that the caller has seen. */
-export function mismatch(pool: Pool, ifMatch: number | null): { refusal: Refusal } | null {
-  if (ifMatch === null || ifMatch === pool.revision) return null
+export function mismatch(
+  what: string,
+  { revision }: Pick<ListenerPolicy | Pool, 'revision'>,
+  ifMatch: number | null,
+): { refusal: Refusal } | null {
+  if (ifMatch === null || ifMatch === revision) return null
   return refuse(
     'revision_mismatch',
-    `Pool "${pool.name}" is at revision ${pool.revision}, not ${ifMatch}: somebody changed it since you read it. ` +
+    `${what} is at revision ${revision}, not ${ifMatch}: somebody changed it since you read it. ` +
       'Read it again and decide on what you find.',
-    { extra: { revision: pool.revision } },
+    { extra: { revision } },
   )
 }

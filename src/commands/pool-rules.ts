@@ -1,4 +1,7 @@
-import type { Pool, Routing } from '../../projections/routing.ts'
+import type { PoolCreatedData } from '../../events/pool.ts'
+import type { ListenerCase } from '../../events/values.ts'
+import type { Routing } from '../../projections/routing.ts'
+import { holderOf } from '../../projections/server-names.ts'
 import { collides, formatEndpoint, parseEndpoint, type Parsed } from '../core/endpoint.ts'
 import { refuse, type Refusal, type Rules } from './decision.ts'
 import { canonicalServerName } from './host-name.ts'
@@ -7,13 +10,32 @@ import { canonicalServerName } from './host-name.ts'
 
 type Refused = { refusal: Refusal } | null
 
-/** What an operator should know of a pool as it stands; empty when there is nothing. */
-export function warningsOf(pool: Pool): readonly string[] {
-  if (pool.defaultRoute || pool.listen !== null || pool.serverNames.length > 0) return []
-  return [
-    `No route leads to pool "${pool.name}": it has no server_names, no listen address of its own, and is not the ` +
-      'default route, so it receives no connections.',
-  ]
+/** Traffic that nobody encrypted has a reason on record, for whoever asks later. */
+export function businessNeedMissing(
+  { allow_plaintext: allowPlaintext, business_need: businessNeed, name }: Pick<PoolCreatedData, 'allow_plaintext' | 'business_need' | 'name'>,
+  field: 'allow_plaintext' | 'business_need',
+): Refused {
+  if (!allowPlaintext || businessNeed !== null) return null
+  return refuse(
+    'business_need_missing',
+    `Pool "${name}" with allow_plaintext takes clients that are not encrypted, so it needs a business_need that says ` +
+      'why. Send both, or leave allow_plaintext off.',
+    { field },
+  )
+}
+
+/** Of a pool that a listener sends clients to. `field`: what they need; none: the pool itself. */
+export function poolNamedBy(
+  pool: string,
+  named: { readonly listener: string; readonly case: ListenerCase },
+  field?: 'allow_plaintext',
+): { refusal: Refusal } {
+  const keeps = field === undefined ? 'it can not be removed' : `it keeps its ${field}`
+  return refuse(
+    'pool_named_by_listener',
+    `Listener "${named.listener}" sends clients to pool "${pool}" (${named.case}), so ${keeps} until that listener is changed.`,
+    { ...(field === undefined ? {} : { field }), extra: { listener: named.listener, case: named.case, pool } },
+  )
 }
 
 /** A port alone means every address of the machine. Port 0 is refused: clients could not know it. */
@@ -40,8 +62,8 @@ export function canonicalServerNames(written: readonly string[]): { value: strin
 /** `own`: the pool that claims them, whose earlier claims are no obstacle. */
 export function serverNameTaken(routing: Routing, own: string, serverNames: readonly string[]): Refused {
   for (const name of serverNames) {
-    const holder = name.startsWith('*.') ? routing.wildcardNames.get(name.slice(2)) : routing.exactNames.get(name)
-    if (holder === undefined || holder === own) continue
+    const holder = holderOf(routing, name)
+    if (holder === null || holder === own) continue
     return refuse('server_name_taken', `Pool "${holder}" already claims "${name}". A server name leads to one pool.`, {
       field: 'server_names',
       extra: { pool: holder, server_name: name },

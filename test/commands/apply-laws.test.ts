@@ -9,10 +9,11 @@ import { rehearse } from '../../src/commands/rehearsal.ts'
 import type { Decision } from '../../src/commands/decision.ts'
 import { given, recorded, rules, stamp } from './decide.ts'
 import { declares, file, nodeRequest, played } from './play.ts'
+import { pool as wished } from './wishes.ts'
 
 /** What holds of every declaration on every configuration, over a small world in which both often want the same. */
 
-const names = ['n1.example', 'n2.example', 'n3.example', '*.w.example']
+const names = ['n1.example', 'n2.example', 'n3.example', '*.w.example', '**.w.example']
 const listens = ['[::]:9001', '127.0.0.1:9001', '[::]:9002']
 const hosts = ['x', 'y', 'z']
 const otherFile = '/etc/other.yaml'
@@ -35,7 +36,9 @@ function declaration(pools: readonly string[]): fc.Arbitrary<DeclaredPool[]> {
       business_need: fc.constantFrom(null, 'cards'),
       drain_timeout: fc.constantFrom(null, 5),
       health_check_interval: fc.constantFrom(500, 10_000),
+      min_tls_version: fc.constantFrom(null, 'TLSv1.2' as const, 'TLSv1.3' as const),
       owner: fc.constantFrom(null, 'ada'),
+      reject_ech: fc.boolean(),
     },
     { requiredKeys: [] },
   )
@@ -68,8 +71,8 @@ const after = (state: Routing, decision: Decision): Routing => ('record' in deci
 const move: fc.Arbitrary<Move> = fc.oneof(
   fc.record({ pool, serverNames: fc.subarray(names), listen: fc.constantFrom(null, ...listens), host }).map(
     (made): Move => (state) => after(state, given(state).when(decideCreatePool, {
-      name: made.pool, algorithm: 'round_robin', backends: [{ declaration: null, url: `https://${made.host}`, weight: 9 }], businessNeed: null,
-      declaration: null, defaultRoute: null, drainTimeoutMs: 7, healthCheckIntervalMs: 700, listen: made.listen, owner: 'api', serverNames: made.serverNames,
+      ...wished(made.pool), algorithm: 'round_robin', backends: [{ declaration: null, url: `https://${made.host}`, weight: 9 }],
+      drainTimeoutMs: 7, healthCheckIntervalMs: 700, listen: made.listen, owner: 'api', serverNames: made.serverNames,
     })),
   ),
   fc.record({ pool, owner: fc.constantFrom('api', 'bob'), serverNames: fc.subarray(names) }).map(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { configurationOf, differencesBetween } from '../../projections/configuration.ts'
 import type { Routing } from '../../projections/routing.ts'
+import { claimedNames } from '../../projections/server-names.ts'
 import { decideAddBackend, decideChangeBackend, decideDrainBackend } from '../../src/commands/backend.ts'
 import { decideApplyFile } from '../../src/commands/apply-file.ts'
 import { planOf } from '../../src/commands/apply-plan.ts'
@@ -10,6 +11,7 @@ import { decideCreatePool } from '../../src/commands/create-pool.ts'
 import { rehearse, type Rehearsal } from '../../src/commands/rehearsal.ts'
 import { given, recorded, request, rules, stamp } from './decide.ts'
 import { declares, file, nodeRequest, played } from './play.ts'
+import { pool } from './wishes.ts'
 
 /** The commands that a declaration file leads to, played through the exact bytes of their records. */
 
@@ -31,8 +33,7 @@ const a = { name: 'a', server_names: ['a.example'] }
 const b = { name: 'b', server_names: ['b.example'] }
 const byApi = (name: string, more: object = {}) =>
   given().and(decideCreatePool, {
-    name, algorithm: 'random', backends: [], businessNeed: null, declaration: null, defaultRoute: false, drainTimeoutMs: null,
-    healthCheckIntervalMs: 500, listen: null, owner: 'ops', serverNames: [], ...more,
+    ...pool(name), algorithm: 'random', defaultRoute: false, healthCheckIntervalMs: 500, owner: 'ops', ...more,
   })
 
 describe('creating', () => {
@@ -124,15 +125,15 @@ describe('what moves between pools', () => {
   })
 
   test('round through three pools, addresses and the default route as well', () => {
-    const before = after(empty, { ...a, listen: 9_001, default_route: true }, { ...b, listen: '127.0.0.1:9002' }, { name: 'c', server_names: ['*.c.example'] })
+    const before = after(empty, { ...a, listen: 9_001, default_route: true }, { ...b, listen: '127.0.0.1:9002' }, { name: 'c', server_names: ['*.c.example', '**.c.example'] })
     const turned = [
-      { name: 'a', server_names: ['*.c.example'], listen: '[::]:9002', default_route: false },
+      { name: 'a', server_names: ['*.c.example', '**.c.example'], listen: '[::]:9002', default_route: false },
       { name: 'b', server_names: ['a.example'], listen: '127.0.0.1:9001', default_route: true },
       { name: 'c', server_names: ['b.example'] },
     ]
     const state = after(before, ...turned)
     expect(state).toMatchObject({ defaultRoute: 'b' })
-    expect([...state.exactNames, ...state.wildcardNames]).toEqual([['a.example', 'b'], ['b.example', 'c'], ['c.example', 'a']])
+    expect([...claimedNames(state)]).toEqual([['a.example', 'b'], ['b.example', 'c'], ['*.c.example', 'a'], ['**.c.example', 'a']])
     expect(effects(state, ...turned)).toEqual([])
   })
 

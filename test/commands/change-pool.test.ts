@@ -38,30 +38,39 @@ describe('changing a pool', () => {
   test('all fields at once, in the words of the record and in canonical form', () => {
     const set = setOf({
       algorithm: 'random',
+      allowPlaintext: true,
       businessNeed: 'cards',
       declaration: declaredIn(fileA, 'algorithm'),
       defaultRoute: true,
       drainTimeoutMs: 0,
       healthCheckIntervalMs: 500,
       listen: 9443,
+      minTlsVersion: 'TLSv1.3',
       owner: 'eve',
+      rejectEch: true,
       serverNames: ['B.example', '*.Bücher.example', 'b.EXAMPLE'],
     })
     expect(Object.entries(set as object)).toEqual([
       ['algorithm', 'random'],
+      ['allow_plaintext', true],
       ['business_need', 'cards'],
       ['declaration', { fields: ['algorithm'], file: fileA }],
       ['default_route', true],
       ['drain_timeout', 0],
       ['health_check_interval', 500],
       ['listen', '[::]:9443'],
+      ['min_tls_version', 'TLSv1.3'],
       ['owner', 'eve'],
+      ['reject_ech', true],
       ['server_names', ['b.example', '*.xn--bcher-kva.example']],
     ])
   })
 
   test('only what differs is recorded', () => {
-    const same = { algorithm: 'least_connections', defaultRoute: false, drainTimeoutMs: null, listen: null } as const
+    const same = {
+      algorithm: 'least_connections', allowPlaintext: false, defaultRoute: false, drainTimeoutMs: null, listen: null,
+      minTlsVersion: null, rejectEch: false,
+    } as const
     expect(setOf({ ...same, businessNeed: null, owner: 'eve', serverNames: ['APP.example.com'] })).toEqual({ owner: 'eve' })
   })
 
@@ -72,11 +81,12 @@ describe('changing a pool', () => {
   })
 
   test('null takes away what may be missing', () => {
-    const before = givenApp({ businessNeed: 'cards', drainTimeoutMs: 5, listen: 9443, owner: 'ada' })
-    const none = { business_need: null, drain_timeout: null, listen: null, owner: null }
-    expect(setOf({ businessNeed: null, drainTimeoutMs: null, listen: null, owner: null }, before)).toEqual(none)
-    const { state } = before.and(decideChangePool, change({ businessNeed: null, drainTimeoutMs: null, listen: null, owner: null }))
-    expect(state.pools.get('app')).toMatchObject({ businessNeed: null, drainTimeoutMs: null, listen: null, owner: null })
+    const before = givenApp({ businessNeed: 'cards', drainTimeoutMs: 5, listen: 9443, minTlsVersion: 'TLSv1.2', owner: 'ada' })
+    const nothing = { businessNeed: null, drainTimeoutMs: null, listen: null, minTlsVersion: null, owner: null } as const
+    const none = { business_need: null, drain_timeout: null, listen: null, min_tls_version: null, owner: null }
+    expect(setOf(nothing, before)).toEqual(none)
+    const { state } = before.and(decideChangePool, change(nothing))
+    expect(state.pools.get('app')).toMatchObject(nothing)
   })
 
   test('takes effect in the fold and leaves the rest', () => {
@@ -96,7 +106,7 @@ describe('changing a pool', () => {
 
   test('values that are none are refused before anything else', () => {
     expect(given().when(decideChangePool, change({ listen: 'nowhere' }))).toEqual(refusal('listen_invalid', 'listen'))
-    expect(given().when(decideChangePool, change({ serverNames: ['fine', '10.0.0.1'] }))).toEqual(
+    expect(given().when(decideChangePool, change({ serverNames: ['fine', '10.0.0.256'] }))).toEqual(
       refusal('server_name_invalid', 'server_names.1'),
     )
   })

@@ -18,6 +18,7 @@ describe('creating a pool', () => {
         data: {
           actor: { authn: 'none', id: 'loopback', type: 'local' },
           algorithm: 'least_connections',
+          allow_plaintext: false,
           backends: [],
           business_need: 'cards',
           change: { approved_by: null, reason: null, requested_by: null, ticket: null },
@@ -28,9 +29,11 @@ describe('creating a pool', () => {
           health_check_interval: 10_000,
           idempotency: null,
           listen: null,
+          min_tls_version: null,
           name: 'secure-app',
           origin: { ip: '127.0.0.1', port: 50_112, via: 'api' },
           owner: 'payments',
+          reject_ech: false,
           server_names: [],
           ssl_mode: 'passthrough',
         },
@@ -105,6 +108,13 @@ describe('the default route', () => {
     expect(given().when(decideCreatePool, named('a'))).toMatchObject(route(null))
     expect(given().when(decideCreatePool, pool('a', { listen: 9443 }))).toMatchObject(route(null))
     expect(given().and(decideCreatePool, pool('a')).when(decideCreatePool, pool('b'))).toMatchObject(route(null))
+  })
+
+  test('never goes by itself to a pool for clients that may not be encrypted', () => {
+    const plain = { allowPlaintext: true, businessNeed: 'card readers of 2009' }
+    expect(given().when(decideCreatePool, pool('a', plain))).toMatchObject(route(null))
+    expect(given().when(decideCreatePool, pool('a', { ...plain, defaultRoute: true }))).toMatchObject(route('requested'))
+    expect(given().and(decideCreatePool, pool('a', plain)).when(decideCreatePool, pool('b'))).toMatchObject(route('automatic'))
   })
 
   test('does not when the setting or the command says so', () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Routing } from '../../projections/routing.ts'
+import type { DeclaredListeners } from '../../src/commands/apply-listeners.ts'
 import type { FileContent } from '../../src/commands/apply-plan.ts'
 import type { DeclaredPool } from '../../src/commands/apply-targets.ts'
 import { decideApplyFile } from '../../src/commands/apply-file.ts'
@@ -20,9 +21,13 @@ export const nodeRequest: Request & { readonly file: string } = {
   origin: { ip: null, port: null, via: 'internal' },
 }
 
-export function declares(pools: readonly DeclaredPool[], settings: FileContent['settings'] = []): FileContent {
-  const digest = createHash('sha256').update(JSON.stringify([pools, settings])).digest('hex')
-  return { change: noChange, digest, file, pools, settings }
+export function declares(
+  pools: readonly DeclaredPool[] | null,
+  settings: FileContent['settings'] = [],
+  listeners: DeclaredListeners | null = null,
+): FileContent {
+  const digest = createHash('sha256').update(JSON.stringify([listeners, pools, settings])).digest('hex')
+  return { change: noChange, digest, file, listeners, pools, settings }
 }
 
 export interface Played {

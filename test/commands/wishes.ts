@@ -13,6 +13,7 @@ export function pool(name: string, wish: Partial<Wish<CreatePool>> = {}): Wish<C
   return {
     name,
     algorithm: 'least_connections',
+    allowPlaintext: false,
     backends: [],
     businessNeed: null,
     declaration: null,
@@ -20,7 +21,9 @@ export function pool(name: string, wish: Partial<Wish<CreatePool>> = {}): Wish<C
     drainTimeoutMs: null,
     healthCheckIntervalMs: 10_000,
     listen: null,
+    minTlsVersion: null,
     owner: null,
+    rejectEch: false,
     serverNames: [],
     ...wish,
   }
