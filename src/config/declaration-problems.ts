@@ -71,6 +71,7 @@ function knownKeys(schema: z.ZodType, path: Path): string[] {
     const outer = unwrapped(inner)
     if (outer instanceof z.ZodObject) inner = outer.shape[String(step)]
     else if (outer instanceof z.ZodArray) inner = outer.element
+    else if (outer instanceof z.ZodRecord) inner = outer.valueType
     else return []
   }
   const object = unwrapped(inner)

@@ -1,5 +1,8 @@
 import { z } from 'zod'
-import { Algorithm, DrainTimeout, HealthCheckInterval, PoolName, Text, Weight } from '../../events/values.ts'
+import {
+  Algorithm, AllowPlaintext, DrainTimeout, HealthCheckInterval, ListenerAnswer, MinTlsVersion, PoolName, RejectEch, Text, Weight, listenerCases,
+  type ListenerCase,
+} from '../../events/values.ts'
 
 /** What a declaration file may hold. Only what is written is declared: the rest is left to the API or to the defaults. */
 
@@ -16,6 +19,7 @@ const DeclaredBackend = z.strictObject({
 const DeclaredPool = z.strictObject({
   name: PoolName,
   algorithm: Algorithm.optional(),
+  allow_plaintext: AllowPlaintext.optional(),
   backends: z.array(DeclaredBackend).max(backendsPerPoolMax).optional(),
   business_need: Text.nullable().optional(),
   default_route: z.boolean().optional(),
@@ -27,9 +31,16 @@ const DeclaredPool = z.strictObject({
     })
     .nullable()
     .optional(),
+  min_tls_version: MinTlsVersion.optional(),
   owner: Text.nullable().optional(),
+  reject_ech: RejectEch.optional(),
   server_names: z.array(z.string().min(1).max(512)).max(serverNamesPerPoolMax).optional(),
 })
+
+const answers = Object.fromEntries(listenerCases.map((what) => [what, ListenerAnswer.optional()]))
+const DeclaredListener = z.strictObject(answers as Record<ListenerCase, z.ZodOptional<typeof ListenerAnswer>>)
+/** The shared one, and one of each pool. */
+const listenersMax = poolsMax + 1
 
 const DeclaredChange = z.strictObject({
   approved_by: Text.nullable().default(null),
@@ -41,6 +52,10 @@ const DeclaredChange = z.strictObject({
 /** The settings are checked one by one against their own table. */
 export const DeclarationText = z.strictObject({
   change: DeclaredChange.optional(),
+  listeners: z
+    .record(z.string(), DeclaredListener)
+    .refine((listeners) => Object.keys(listeners).length <= listenersMax, `must have at most ${listenersMax} entries`)
+    .optional(),
   pools: z.array(DeclaredPool).max(poolsMax).optional(),
   settings: z.record(z.string(), z.unknown()).default({}),
 })

@@ -1,13 +1,16 @@
-import type { Change } from '../../events/values.ts'
+import { ListenerName, type Change } from '../../events/values.ts'
+import { sharedListener } from '../../projections/listeners.ts'
 import { sha256Hex } from '../core/system/digest.ts'
 import { problemsOf, sentenceOf, unknownKey } from './declaration-problems.ts'
 import { DeclarationText } from './declaration-schema.ts'
 import { problemsMax, readYaml, type FileProblem, type Path, type Place, type YamlText } from './declaration-yaml.ts'
+import { nearest } from './nearest.ts'
 import { settingKeys, settingName, settingTable, type DeclaredSetting, type SettingKey } from './settings.ts'
 
 /**
- * Reads a declaration file: YAML with pools, backends and settings, as an operator keeps it in version control. Every
- * problem of the file is found at once, each with its line and column. What pools may claim is decided by the deciders.
+ * Reads a declaration file: YAML with pools, backends, listeners and settings, as an operator keeps it in version control.
+ * Every problem of the file is found at once, each with its line and column. What pools may claim, and what listeners
+ * may do, is decided by the deciders.
  */
 
 export interface Declaration {
@@ -19,6 +22,8 @@ export interface Declaration {
   readonly change: Change
   /** Null: the file says nothing of pools, so those it owns stay as they are. */
   readonly pools: NonNullable<DeclarationText['pools']> | null
+  /** By listener, `shared` or `pools/<name>`. Null: the file says nothing of listeners, so they stay as they are. */
+  readonly listeners: NonNullable<DeclarationText['listeners']> | null
   /** Sorted by name. */
   readonly settings: readonly DeclaredSetting[]
   /** Where something of the file stands: `['pools', 0, 'listen']`. */
@@ -51,14 +56,16 @@ export function readDeclaration(bytes: Uint8Array, file: string): DeclarationRea
   const settings = readDeclaredSettings(yaml, file)
   const problems = [
     ...(parsed.success ? namedTwice(parsed.data, yaml) : problemsOf(parsed.error, DeclarationText, yaml)),
+    ...unknownListeners(yaml),
     ...settings.problems,
   ]
   if (!parsed.success || problems.length > 0) return { problems: firstOf(problems.toSorted(byPlace)) }
-  const { change, pools } = parsed.data
+  const { change, listeners, pools } = parsed.data
   return {
     declaration: {
       file,
       pools: pools ?? null,
+      listeners: listeners ?? null,
       change: change ?? { approved_by: null, reason: null, requested_by: null, ticket: null },
       digest: sha256Hex(bytes),
       placeOf: (path) => yaml.placeOf(path),
@@ -107,6 +114,28 @@ function namedTwice({ pools = [] }: DeclarationText, yaml: YamlText): FileProble
     const { line } = yaml.placeOf(['pools', earlier, 'name'])
     return [{ ...yaml.placeOf(['pools', index, 'name']), sentence: `Pool "${name}" is declared in line ${line} already.` }]
   })
+}
+
+/** By form; whether a pool has a listener of its own is known when the file is applied. */
+function unknownListeners(yaml: YamlText): FileProblem[] {
+  return keysOf(yaml.value, 'listeners').flatMap((listener) => {
+    if (ListenerName.safeParse(listener).success) return []
+    const near = nearestListener(listener, yaml)
+    const help = near === null ? 'write "shared", or "pools/NAME" for that of a pool.' : `did you mean "${near}"?`
+    return [{ ...yaml.keyPlaceOf(['listeners', listener]), sentence: `"${listener}" is no listener; ${help}` }]
+  })
+}
+
+function nearestListener(written: string, yaml: YamlText): string | null {
+  const pools = namesOfPools(yaml.value)
+  if (pools.includes(written)) return `pools/${written}`
+  return nearest(written, [sharedListener, ...pools.map((name) => `pools/${name}`)])
+}
+
+/** As far as they can be read. */
+function namesOfPools(value: unknown): string[] {
+  const { pools } = (value ?? {}) as { readonly pools?: unknown }
+  return Array.isArray(pools) ? pools.map((pool: { readonly name?: unknown } | null) => pool?.name).filter((name) => typeof name === 'string') : []
 }
 
 /** Which file is read is not for the file to say. */

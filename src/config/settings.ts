@@ -39,7 +39,7 @@ export const settingTable = {
   },
   autoDefaultRoute: {
     schema: yesOrNo(), default: 'true', unit: null, form: 'true|false',
-    description: 'Whether a pool with neither server_names nor listen becomes the default route when there is none.',
+    description: 'Whether a pool with neither server_names nor listen becomes the default route when there is none. Never one with allow_plaintext.',
   },
   connectionsMax: {
     schema: integer(1, 10_000_000), default: null, unit: 'connections', form: 'NUMBER',
@@ -51,11 +51,17 @@ export const settingTable = {
   },
   helloBytesMax: {
     schema: integer(1_024, 1_048_576), default: '65536', unit: 'bytes', form: 'BYTES',
-    description: 'The longest client hello that is read before the client is refused.',
+    description: 'The longest client hello that is read. A client that sends more is refused, unless its listener names a pool for too_large.',
   },
   peekTimeoutMs: {
     schema: integer(1, dayMs), default: '5000', unit: 'ms', form: 'MS',
-    description: 'From accept to a complete hello; a client that takes longer is refused.',
+    description: 'From accept to a complete hello. A client that takes longer is refused, unless its listener names a pool for timeout.',
+  },
+  tlsAlerts: {
+    schema: yesOrNo(), default: 'true', unit: null, form: 'true|false',
+    description:
+      'Whether a client that is refused, or whose connection is ended before the backend has answered, gets the TLS alert ' +
+      'that says why; and a PostgreSQL client that asks for TLS in the clear, an error in its own protocol.',
   },
   dialTimeoutMs: {
     schema: integer(1, dayMs), default: '5000', unit: 'ms', form: 'MS',

@@ -8,7 +8,7 @@ export const controlRecordBytesMax = 60_000
 /** One record of the other streams: large enough for a truncated-with-a-flag list, small enough to fold a million. */
 export const recordBytesMax = 32_768
 /** What the reserve is divided by: a closing record never needs more. */
-export const closingRecordBytesMax = 2_304
+export const closingRecordBytesMax = 2_816
 /** The most that one commit writes, and so the most that a crash can leave torn at the end of a segment. */
 export const commitBytesMax = 8 * 1024 * 1024
 /** Segments are closed and compressed past this size. */

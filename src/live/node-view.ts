@@ -1,4 +1,5 @@
 import type { ConnectionOpenedData } from '../../events/connection.ts'
+import type { TlsFactsRecorded } from '../../events/tls.ts'
 import type { Actor } from '../../events/values.ts'
 
 /**
@@ -20,6 +21,9 @@ export interface OpenConnectionNow {
   readonly openedAt: string
   readonly bytesToBackend: number
   readonly bytesToClient: number
+  /** As the record of its end would say it now. */
+  readonly encrypted: boolean | null
+  readonly tls: TlsFactsRecorded
 }
 
 export interface OpenConnectionsNow {

@@ -1,7 +1,8 @@
 import { readRecord } from '../../events/catalog.ts'
 import { streams, type Stream } from '../../events/define.ts'
 import { apply } from '../../projections/projection.ts'
-import { needlesOf, trailOf, type Trail, type TrailSubject } from '../../projections/trail.ts'
+import { needlesOf, type TrailSubject } from '../../projections/trail-subject.ts'
+import { trailOf, type Trail } from '../../projections/trail.ts'
 import { LogDamaged, type EventLog, type StoredRecord } from '../log/event-log.ts'
 import { Intake } from './intake.ts'
 

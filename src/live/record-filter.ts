@@ -11,7 +11,10 @@ export interface RecordFilter {
   readonly type?: string | undefined
   /** A subject; with `*` at the end the front of one: `backends/payments/*`. */
   readonly subject?: string | undefined
-  /** Name of a pool that the record is about or names. */
+  /**
+   * Name of a pool that the record is about or names. Records are looked at one by one: that a listener no longer sends
+   * clients to the pool stands in a record without that name, and only the trail of the pool has it.
+   */
   readonly pool?: string | undefined
   /** `host:port` of a backend, in whichever pool: also one that a client or a check failed to reach. */
   readonly backend?: string | undefined
@@ -58,6 +61,7 @@ interface ParsedRecord {
     readonly connection_id?: unknown
     readonly id?: unknown
     readonly pool?: unknown
+    readonly set?: Readonly<Record<string, unknown>>
   }
 }
 
@@ -71,12 +75,20 @@ function namedBy({ actor, backend, connection, pool }: RecordFilter): readonly N
     const matches = ({ data }: ParsedRecord): boolean => data?.actor?.id === actor || data?.close?.actor?.id === actor
     named.push({ needles: [field('id', actor)], matches })
   }
-  if (pool !== undefined) {
-    const subject = `pools/${pool}`
-    const matches = (record: ParsedRecord): boolean => record.data?.pool === pool || record.subject === subject
-    named.push({ needles: [field('pool', pool), field('subject', subject)], matches })
-  }
+  if (pool !== undefined) named.push(poolNamed(pool))
   return named
+}
+
+/** A record names a pool as its own, or as where a listener sends clients; or it is about the pool or its listener. */
+function poolNamed(pool: string): Named {
+  const subjects = [`pools/${pool}`, `listeners/pools/${pool}`]
+  const sendsThere = (answer: unknown): boolean =>
+    typeof answer === 'object' && answer !== null && 'pool' in answer && answer.pool === pool
+  return {
+    needles: [field('pool', pool), ...subjects.map((subject) => field('subject', subject))],
+    matches: ({ data, subject }) =>
+      data?.pool === pool || subjects.includes(String(subject)) || Object.values(data?.set ?? {}).some(sendsThere),
+  }
 }
 
 function backendNamed(id: string): Named {

@@ -39,6 +39,15 @@ pools:
   - name: rest
     listen: 9443
     default_route: true
+    min_tls_version: TLSv1.2
+    reject_ech: true
+  - name: terminals
+    server_names: ["**.bücher.example"]
+    allow_plaintext: true
+listeners:
+  shared: {no_sni: {pool: rest}, not_tls: {pool: terminals}, malformed: refuse, timeout: null}
+  pools/rest:
+    unknown_sni: refuse
 `
 
 describe('a whole file', () => {
@@ -53,9 +62,13 @@ describe('a whole file', () => {
         owner: 'payments team', business_need: null,
         backends: [{ url: 'https://pay-1.internal:8443', weight: 3 }, { url: 'https://[2001:db8::1]' }],
       },
-      { name: 'rest', listen: 9_443, default_route: true },
+      { name: 'rest', listen: 9_443, default_route: true, min_tls_version: 'TLSv1.2', reject_ech: true },
+      { name: 'terminals', server_names: ['**.bücher.example'], allow_plaintext: true },
     ])
-    expect(Object.keys(declaration.pools![1]!).toSorted()).toEqual(['default_route', 'listen', 'name'])
+    expect(Object.keys(declaration.pools![1]!).toSorted()).toEqual(['default_route', 'listen', 'min_tls_version', 'name', 'reject_ech'])
+    expect(declaration.listeners).toEqual({
+      shared: { malformed: 'refuse', no_sni: { pool: 'rest' }, not_tls: { pool: 'terminals' }, timeout: null }, 'pools/rest': { unknown_sni: 'refuse' },
+    })
   })
 
   test('its settings are texts as a person wrote them, by name, each with its place', () => {
@@ -72,11 +85,14 @@ describe('a whole file', () => {
     expect(placeOf(['pools', 0, 'backends', 1, 'url'])).toEqual({ line: 18, column: 15 })
     expect(placeOf(['pools', 0, 'backends', 1, 'weight'])).toEqual({ line: 18, column: 9 })
     expect(placeOf(['pools', 1])).toEqual({ line: 19, column: 5 })
+    expect(placeOf(['listeners', 'shared', 'not_tls', 'pool'])).toEqual({ line: 28, column: 50 })
+    expect(placeOf(['listeners', 'pools/rest'])).toEqual({ line: 30, column: 5 })
     expect(placeOf([])).toEqual({ line: 2, column: 1 })
   })
 
-  test('a file that says nothing of pools is not one that has none', () => {
-    expect(read('settings: {listen: "127.0.0.1:1"}\n').pools).toBeNull()
+  test('a file that says nothing of pools or listeners is not one that has none', () => {
+    expect(read('settings: {listen: "127.0.0.1:1"}\n')).toMatchObject({ listeners: null, pools: null })
+    expect(read('listeners: {}\n').listeners).toEqual({})
     expect(read('pools: []\n').pools).toEqual([])
   })
 
@@ -131,6 +147,37 @@ change: {tickets: 1}
     ])
   })
 
+  test('listeners, and what pools say of TLS', () => {
+    const text = `pools:
+  - {name: pay, min_tls_version: 1.2, reject_ech: yes}
+listeners:
+  shard: {no_sni: refuse}
+  pay: {}
+  pools/Pay: {}
+  other/pay: {}
+  shared:
+    no_snii: refuse
+    not_tls: pay
+    timeout: {pol: pay}
+    sslv2: {pool: A}
+  pools/pay: refuse
+`
+    expect(problems(text)).toEqual([
+      '2:34: pools[0].min_tls_version must be TLSv1 or TLSv1.1 or TLSv1.2 or TLSv1.3.',
+      '2:51: pools[0].reject_ech must be true or false.',
+      '4:3: "shard" is no listener; did you mean "shared"?',
+      '5:3: "pay" is no listener; did you mean "pools/pay"?',
+      '6:3: "pools/Pay" is no listener; did you mean "pools/pay"?',
+      '7:3: "other/pay" is no listener; write "shared", or "pools/NAME" for that of a pool.',
+      '9:5: "no_snii" is no key of listeners.shared; did you mean "no_sni"?',
+      '10:14: listeners.shared.not_tls must be "refuse" or {"pool": "name"}.',
+      '11:14: listeners.shared.timeout must be "refuse" or {"pool": "name"}.',
+      '12:19: listeners.shared.sslv2.pool must be 1 to 63 of a-z, 0-9 and "-".',
+      '13:14: listeners.pools/pay must be a map of keys and values.',
+    ])
+    expect(problems('listeners:\n')).toEqual([expect.stringMatching(/^1:\d+: listeners must be a map of keys and values\.$/)])
+  })
+
   test('settings', () => {
     const text = `settings:
   dial_timeout: 5
@@ -158,8 +205,8 @@ change: {tickets: 1}
     ['a pool twice', 'pools:\n  - name: a\n  - name: b\n  - name: a\n', '4:11: Pool "a" is declared in line 2 already.'],
     ['a key twice', 'pools:\n  - name: a\n    owner: x\n    owner: y\n', '4:5: The key "owner" stands here for the second time.'],
     ['__proto__', 'pools: []\n__proto__: {polluted: 1}\n', '2:1: "__proto__" is not a key of any declaration.'],
-    ['constructor', 'constructor: 1\n', '1:1: "constructor" is no key of the file; it may have change, pools, settings.'],
-    ['a merge key', 'a: &a {owner: x}\npools: []\n', '1:1: "a" is no key of the file; it may have change, pools, settings.'],
+    ['constructor', 'constructor: 1\n', '1:1: "constructor" is no key of the file; it may have change, listeners, pools, settings.'],
+    ['a merge key', 'a: &a {owner: x}\npools: []\n', '1:1: "a" is no key of the file; it may have change, listeners, pools, settings.'],
     ['a tag', 'pools: !mine []\n', '1:8: Unresolved tag: !mine.'],
     ['a set', 'pools: !!set {a, b}\n', expect.stringMatching(/^1:8: Unresolved tag: .*set\.$/)],
     ['YAML 1.1', '%YAML 1.1\n---\npools: []\n', '1:1: Only YAML 1.2 is read; leave the %YAML line out.'],

@@ -31,6 +31,7 @@ describe('settings', () => {
       peeksMax: 4_096,
       helloBytesMax: 65_536,
       peekTimeoutMs: 5_000,
+      tlsAlerts: true,
       dialTimeoutMs: 5_000,
       appendTimeoutMs: 5_000,
       idleTimeoutMs: 600_000,

@@ -29,8 +29,8 @@ describe('by type', () => {
     ['backend.drained.v1', ['backend.drained']],
     ['backend.drained.v2', []],
     ['backend.drain', []],
-    ['listener', ['listener.bound', 'listener.failed', 'listener.closed']],
-    ['dev.waybill.listener', ['listener.bound', 'listener.failed', 'listener.closed']],
+    ['listener', ['listener.bound', 'listener.failed', 'listener.closed', 'listener.changed']],
+    ['dev.waybill.listener', ['listener.bound', 'listener.failed', 'listener.closed', 'listener.changed']],
     ['listen', []],
     ['', []],
   ])('%s', (type, expected) => {
@@ -70,6 +70,19 @@ describe('by what it names', () => {
     expect(found).not.toContain('connection.opened')
     expect(matching({ pool: 'payments' })).toEqual(['connection.opened', 'connection.progress', 'connection.closed'])
     expect(matching({ pool: 'pay' })).toEqual([])
+  })
+
+  test('a pool: changes of its own listener, and of any that sends clients there', () => {
+    const changes = [
+      record('listener.changed', { listener: 'pools/own', set: { no_sni: 'refuse' } }),
+      record('listener.changed', { listener: 'shared', set: { no_sni: { pool: 'legacy' } } }),
+      record('listener.changed', { listener: 'shared', set: { no_sni: null } }),
+    ]
+    expect(matching({ pool: 'own' }, changes)).toEqual(['listener.changed'])
+    expect(matching({ pool: 'legacy' }, changes)).toEqual(['listener.changed'])
+    expect(matching({ pool: 'refuse' }, changes)).toEqual([])
+    // That clients no longer go there names no pool: only a trail can know.
+    expect(matching({ pool: 'legacy' }, [record('listener.changed', { listener: 'shared', set: { no_sni: null } })])).toEqual([])
   })
 
   test('a backend: also inside of a pool that was created with it, and where a dial of it failed', () => {

@@ -89,7 +89,7 @@ export const homes: readonly Home[] = [
   { module: 'node:os', homes: ['src/cli', 'src/core/system'] },
   { module: 'node:path', homes: ['src/cli', 'src/config', 'src/core/system', 'src/log/file'] },
   { module: 'node:stream', homes: ['src/api', 'src/cli', 'src/core/system', 'src/log/file'] },
-  { module: 'node:url', homes: ['src/cli', 'src/core/system'], parts: { names: ['domainToASCII'], homes: ['src/commands'] } },
+  { module: 'node:url', homes: ['src/cli', 'src/core/system'], parts: { names: ['domainToASCII', 'domainToUnicode'], homes: ['src/commands'] } },
   { module: 'node:util', homes: ['src/cli'] },
   { module: 'node:zlib', homes: ['src/live/snapshots', 'src/log/file'] },
   { module: 'node:diagnostics_channel', homes: ['src/log', 'src/proxy', 'src/telemetry'] },
