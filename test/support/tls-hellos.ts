@@ -99,3 +99,21 @@ export function payloadOf(wire: Buffer): Buffer {
   }
   return Buffer.concat(payloads)
 }
+
+/**
+ * Where the record ends that completes the handshake message at the beginning of `wire`; null while it is not there.
+ * Knows nothing but lengths, so that what the parser says can be compared with it.
+ */
+export function helloEnd(wire: Buffer): number | null {
+  const message: Buffer[] = []
+  let messageBytes = 0
+  for (let at = 0; at + 5 <= wire.length;) {
+    const end = at + 5 + wire.readUInt16BE(at + 3)
+    if (end > wire.length) return null
+    message.push(wire.subarray(at + 5, end))
+    messageBytes += end - at - 5
+    if (messageBytes >= 4 && messageBytes >= 4 + Buffer.concat(message).readUIntBE(1, 3)) return end
+    at = end
+  }
+  return null
+}

@@ -45,3 +45,8 @@ function escaped(bytes: Uint8Array, start: number, end: number): string {
   }
   return text
 }
+
+/** The front of what `printable` gave, without half an escape at its end. */
+export function cutPrintable(text: string, charactersMax: number): string {
+  return text.length <= charactersMax ? text : text.slice(0, charactersMax).replace(/\\(?:x[0-9a-f]?)?$/, '')
+}

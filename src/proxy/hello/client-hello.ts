@@ -30,6 +30,8 @@ export interface ClientHello {
   /** First protocol, one character per byte and not escaped: for JA4, which looks at its first and last byte. */
   readonly alpnFirstRaw: string | null
   readonly legacyVersion: number
+  /** At most 32 bytes, empty for none: whether a server resumes by it shows in its answer (RFC 5246, section 7.4.1.3). */
+  readonly sessionId: Uint8Array
   /** As sent, GREASE and unknown ones included. Null: the extension is absent. */
   readonly supportedVersions: readonly number[] | null
   /** Offered versions without GREASE, in the client's order: `TLSv1.3`, or `0x7f1c` where there is no name. */

@@ -31,6 +31,8 @@ export function parseClientHello(message: Buffer, framing: Framing): ClientHello
 
   const sessionIdBytes = byteAt(message, at++)
   if (sessionIdBytes > sessionIdBytesMax) return `session id of ${sessionIdBytes} bytes`
+  // A copy of its own: a view would keep the whole message alive.
+  const sessionId = new Uint8Array(message.subarray(at, at + sessionIdBytes))
   at += sessionIdBytes
   if (end - at < 2) return 'the message ends before the cipher suites'
 
@@ -52,7 +54,7 @@ export function parseClientHello(message: Buffer, framing: Framing): ClientHello
   const values = noExtensionValues()
   const fault = at === end ? null : readExtensions(message, at, extensions, values)
   if (fault !== null) return fault
-  return assemble(message.length, framing, legacyVersion, cipherSuites, extensions, values)
+  return assemble(message.length, framing, { legacyVersion, sessionId, cipherSuites, extensions }, values)
 }
 
 /** Reads the block that must fill the rest of the message. */
@@ -101,9 +103,7 @@ function noExtensionValues(): ExtensionValues {
 function assemble(
   helloBytes: number,
   framing: Framing,
-  legacyVersion: number,
-  cipherSuites: readonly number[],
-  extensions: readonly number[],
+  fixed: Pick<ClientHello, 'cipherSuites' | 'extensions' | 'legacyVersion' | 'sessionId'>,
   values: ExtensionValues,
 ): ClientHello {
   const name = values.name
@@ -115,11 +115,12 @@ function assemble(
     trailingDot: name !== null && name.trailingDot,
     alpn: values.alpn,
     alpnFirstRaw: values.alpnFirstRaw,
-    legacyVersion,
+    legacyVersion: fixed.legacyVersion,
+    sessionId: fixed.sessionId,
     supportedVersions: values.supportedVersions,
-    tlsVersions: offeredVersions(legacyVersion, values.supportedVersions),
-    cipherSuites,
-    extensions,
+    tlsVersions: offeredVersions(fixed.legacyVersion, values.supportedVersions),
+    cipherSuites: fixed.cipherSuites,
+    extensions: fixed.extensions,
     signatureAlgorithms: values.signatureAlgorithms,
     supportedGroups: values.supportedGroups,
     echOffered: values.echOffered,

@@ -1,4 +1,5 @@
 /** Names of the protocol versions that a hello offers, and which code points are GREASE. */
+import { InvariantViolation } from '../../core/errors.ts'
 import { hex16 } from './bytes.ts'
 
 const tls12 = 0x0303
@@ -20,13 +21,30 @@ export function versionName(version: number): string {
   return versionNames.get(version) ?? hex16(version)
 }
 
+/** Wire number of a version's name, such as TLSv1.2. */
+export function versionNumber(name: string): number {
+  for (const [version, known] of versionNames) if (known === name) return version
+  throw new InvariantViolation(`${name} is no TLS version`)
+}
+
+/** The highest version offered that has a name; null: only drafts, GREASE or what nobody knows. */
+export function highestOffered(legacyVersion: number, supportedVersions: readonly number[] | null): number | null {
+  let highest: number | null = null
+  for (const version of supportedVersions ?? [statedVersion(legacyVersion)]) {
+    if (versionNames.has(version) && version > (highest ?? 0)) highest = version
+  }
+  return highest
+}
+
 /** What the client says it would speak. Without the extension it states only its highest version. */
 export function offeredVersions(legacyVersion: number, supportedVersions: readonly number[] | null): string[] {
-  if (supportedVersions === null) {
-    // RFC 8446 section 4.2.1: without the extension 1.2 is the most that may be negotiated, whatever this field says.
-    return [versionName(legacyVersion >> 8 === 3 ? Math.min(legacyVersion, tls12) : legacyVersion)]
-  }
+  if (supportedVersions === null) return [versionName(statedVersion(legacyVersion))]
   const names: string[] = []
   for (const version of supportedVersions) if (!isGrease(version)) names.push(versionName(version))
   return names
+}
+
+/** RFC 8446 section 4.2.1: without the extension 1.2 is the most that may be negotiated, whatever this field says. */
+function statedVersion(legacyVersion: number): number {
+  return legacyVersion >> 8 === 3 ? Math.min(legacyVersion, tls12) : legacyVersion
 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { cut } from '../../support/tls-hellos.ts'
 import { helloOf, judge, judgeByteByByte, judgeChunks } from '../../support/tls-hellos-judge.ts'
-import { catchNodeHello, catchOpensslHello, opensslVersion } from '../../support/tls-hellos-real.ts'
+import { curlArguments } from '../../conformance/clients/curl.ts'
+import { pythonScript, pythonVersion } from '../../conformance/clients/python.ts'
+import { catchCommandHello, catchNodeHello, catchOpensslHello, opensslVersion, versionOf } from '../../support/tls-hellos-real.ts'
 
 /** The hello of a capture, the same however it was cut; and every strict prefix says nothing. */
 function readEveryWay(chunks: Buffer[]) {
@@ -87,5 +89,35 @@ describe.skipIf(opensslVersion === null)('openssl s_client (skipped where the op
     expect(hello.matchName).toBe(name)
     expect(hello.alpn).toHaveLength(30)
     expect(hello.recordCount).toBeGreaterThan(1)
+  })
+})
+
+const host = 'api.vector.example'
+
+describe.skipIf(versionOf('curl') === null)('curl (skipped where there is no curl command)', () => {
+  const caught = (options: string, to = host) => catchCommandHello('curl', port => curlArguments(options, to, port))
+
+  test('name, ALPN and versions', async () => {
+    const hello = readEveryWay(await caught('--tlsv1.2 --http1.1'))
+    expect(hello).toMatchObject({ matchName: host, alpn: ['http/1.1'] })
+    expect(hello.tlsVersions).toContain('TLSv1.2')
+  })
+
+  test('an address has no name', async () => {
+    expect(readEveryWay(await caught('--tls-max 1.2', '127.0.0.1'))).toMatchObject({ serverNameKind: 'none', tlsVersions: ['TLSv1.2'] })
+  })
+})
+
+describe.skipIf(pythonVersion === null)('Python (skipped where there is no python3 with the ssl module)', () => {
+  const caught = (settings: string, to = `'${host}'`) => catchCommandHello('python3', port => ['-c', pythonScript(port, settings, to)])
+
+  test('name, ALPN and versions', async () => {
+    const hello = readEveryWay(await caught(`context.set_alpn_protocols(['postgresql', 'x'])`))
+    expect(hello).toMatchObject({ matchName: host, alpn: ['postgresql', 'x'], tlsVersions: ['TLSv1.3', 'TLSv1.2'] })
+  })
+
+  test('TLS 1.2 without a name', async () => {
+    const hello = readEveryWay(await caught('context.maximum_version = ssl.TLSVersion.TLSv1_2', 'None'))
+    expect(hello).toMatchObject({ serverNameKind: 'none', tlsVersions: ['TLSv1.2'] })
   })
 })
