@@ -9,7 +9,10 @@ import type { Drafts } from '../log/drafts.ts'
 import { NotWritten, Unsettled, type EventLog } from '../log/event-log.ts'
 import type { DialOutcome } from './dial.ts'
 import type { Link } from './engine.ts'
+import { cutPrintable } from './hello/bytes.ts'
 import type { ClientHello } from './hello/client-hello.ts'
+import { ja4 } from './hello/ja4.ts'
+import type { RoutedBy } from './route.ts'
 
 /** No record, no traffic: the opened record is durable before the first client byte may go on. */
 
@@ -20,7 +23,10 @@ export type Admission =
   /** Written and not confirmed: it will appear, so it has to be closed on record too. */
   | { readonly kind: 'unsettled'; readonly openedAt: string }
 
-export const serverNameRecordedMax = 512
+const serverNameRecordedMax = 512
+const alpnCharactersMax = 255
+/** A closing record has room for this much of what is no name. */
+const routedNoNameMax = 128
 
 export async function admit(log: EventLog, drafts: Drafts, opened: ConnectionOpenedData, timeoutMs: number): Promise<Admission> {
   const draft = drafts.make(ConnectionOpened, `connections/${opened.connection_id}`, opened)
@@ -37,33 +43,40 @@ export async function admit(log: EventLog, drafts: Drafts, opened: ConnectionOpe
 export interface Admitted {
   readonly connectionId: string
   readonly dialled: Extract<DialOutcome, { kind: 'connected' }>
-  readonly hello: ClientHello
+  /** Null: there was none that could be read. */
+  readonly hello: ClientHello | null
   readonly link: Link
   readonly listener: string
   readonly pool: string
   readonly revision: number
+  readonly routedBy: RoutedBy
 }
 
 /** The opened record's data, keys in code-unit order; lists that a client controls are cut, with a flag. */
-export function openedData({ connectionId, dialled, hello, link, listener, pool, revision }: Admitted): ConnectionOpenedData {
+export function openedData({ connectionId, dialled, hello, link, listener, pool, revision, routedBy }: Admitted): ConnectionOpenedData {
+  const [alpn, tlsVersions] = [hello?.alpn ?? [], hello?.tlsVersions ?? []]
   return {
-    alpn: hello.alpn.slice(0, alpnRecordedMax).map((protocol) => protocol.slice(0, 255)),
-    alpn_truncated: hello.alpn.length > alpnRecordedMax,
+    alpn: alpn.slice(0, alpnRecordedMax).map((protocol) => cutPrintable(protocol, alpnCharactersMax)),
+    alpn_truncated: alpn.length > alpnRecordedMax,
     attempts: dialled.attempts.slice(0, dialAttemptsRecordedMax),
     backend: dialled.lease.backend.id,
     backend_address: dialled.address,
     client: link.client,
     connection_id: connectionId,
+    ech_offered: hello?.echOffered === true,
+    encrypted: hello !== null ? true : routedBy === 'not_tls' ? false : null,
+    ja4: hello === null ? null : ja4(hello),
     listener,
     local_address: dialled.local,
     pool,
     revision,
-    server_name: recordedName(hello),
-    tls_versions: hello.tlsVersions.slice(0, tlsVersionsRecordedMax),
-    tls_versions_truncated: hello.tlsVersions.length > tlsVersionsRecordedMax,
+    routed_by: routedBy,
+    server_name: hello?.serverNameKind === 'invalid' ? recordedName(hello, routedNoNameMax) : recordedName(hello),
+    tls_versions: tlsVersions.slice(0, tlsVersionsRecordedMax),
+    tls_versions_truncated: tlsVersions.length > tlsVersionsRecordedMax,
   }
 }
 
-export function recordedName(hello: ClientHello): string | null {
-  return hello.serverName === null || hello.serverName === '' ? null : hello.serverName.slice(0, serverNameRecordedMax)
+export function recordedName(hello: ClientHello | null, charactersMax = serverNameRecordedMax): string | null {
+  return hello === null || hello.serverName === null || hello.serverName === '' ? null : cutPrintable(hello.serverName, charactersMax)
 }

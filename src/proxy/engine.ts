@@ -1,7 +1,9 @@
 import type { closePhases } from '../../events/connection.ts'
-import type { Actor } from '../../events/values.ts'
+import type { Actor, ListenerCase } from '../../events/values.ts'
 import type { Endpoint, Listening } from '../core/network.ts'
 import type { ClientHello } from './hello/client-hello.ts'
+import type { ProtocolHint } from './hello/protocol-hint.ts'
+import type { TlsFacts, WatchTerms } from './tls/handshake-watch.ts'
 
 /**
  * All that the stages (route, lease, record) know of the network. Events: hello, connected, closed. Commands: dial,
@@ -29,6 +31,9 @@ export type CloseParty = 'backend' | 'client' | 'operator' | 'proxy'
 export type ClosePhase = (typeof closePhases)[number]
 export type CloseCause =
   | 'audit_timeout'
+  | 'backend_not_tls'
+  | 'cipher_forbidden'
+  | 'client_not_tls'
   | 'drain_forced'
   | 'drain_timeout'
   | 'finished'
@@ -38,6 +43,7 @@ export type CloseCause =
   | 'operator_ended'
   | 'reset'
   | 'shutdown'
+  | 'tls_version_too_low'
 
 /** Why a link ends: whose doing, and what happened. `code` is the errno name of a socket that broke. */
 export interface Ending {
@@ -48,14 +54,24 @@ export interface Ending {
   readonly code: string | null
 }
 
-/** What the first bytes turned out to be. Anything but a hello ends in a refusal. */
+/** What the first bytes turned out to be. */
 export type Peeked =
   | { readonly kind: 'hello'; readonly hello: ClientHello }
-  | { readonly kind: 'refused'; readonly reason: PeekRefusal; readonly detail: string | null }
+  | NoHello
+  /** The client left before any verdict: by FIN (null) or as its errno name says. */
+  | { readonly kind: 'left'; readonly code: string | null }
   /** The link was aborted meanwhile. `closed` says why. */
   | { readonly kind: 'gone' }
 
-export type PeekRefusal = 'client_gone' | 'hello_malformed' | 'hello_too_large' | 'not_tls' | 'peek_timeout' | 'sslv2'
+/** There is no hello to route by. The link may still be dialled and go on with what the client has sent. */
+export interface NoHello {
+  readonly kind: 'no_hello'
+  readonly what: Exclude<ListenerCase, 'no_sni' | 'unknown_sni'>
+  /** What exactly was wrong; never client bytes. */
+  readonly detail: string
+  /** What it looks like instead; only where it is not TLS. */
+  readonly hint: ProtocolHint | null
+}
 
 export type Dialled =
   | { readonly kind: 'connected'; readonly local: Endpoint | null }
@@ -68,11 +84,23 @@ export interface LinkClosed extends Ending {
   readonly phase: ClosePhase
   readonly bytesToBackend: number
   readonly bytesToClient: number
-  /** True when everything that was read from one side is known to have reached the kernel of the other side. */
+  /**
+   * True when everything that was read from one side is known to have reached the kernel of the other side, but for a
+   * chunk that broke the terms: that was kept from the client, and is not counted.
+   */
   readonly exact: boolean
   /** Monotonic time of the first byte that the backend sent; null when it sent none. */
   readonly firstBackendByteMs: number | null
+  /** What the handshake said in the clear; null when it was not watched. */
+  readonly tls: TlsFacts | null
   readonly closedMs: number
+}
+
+/** How a handshake is watched. */
+export interface Watching {
+  readonly terms: WatchTerms
+  /** Whether the client is sent an alert when the backend breaks the terms, if nothing of its was passed on yet. */
+  readonly tlsAlerts: boolean
 }
 
 /** One client. Every command is legal at any time; one that comes too late does nothing. */
@@ -86,13 +114,21 @@ export interface Link {
   /** So far, towards each side. */
   readonly bytesToBackend: number
   readonly bytesToClient: number
+  /** What the handshake has said in the clear so far; null when it is not watched. */
+  readonly tls: TlsFacts | null
 
   /** Connects to a backend and holds the connection without a byte. At most one at a time; again after a failure. */
   dial(endpoint: Endpoint, timeoutMs: number): Promise<Dialled>
-  /** Sends the hello on and relays both ways from here on. False: the link has ended. */
-  go(): boolean
-  /** Ends a link that was never `go`ed, without a byte to the client. */
-  refuse(): void
+  /**
+   * Sends the hello on and relays both ways from here on, watching the handshake; null: it is not TLS and nothing is
+   * watched. A backend that breaks the terms ends the link before its chunk is passed on. False: the link has ended.
+   */
+  go(watching: Watching | null): boolean
+  /**
+   * Ends a link that was never `go`ed. `farewell` is sent so that it arrives (a TLS alert); null: nothing is. True: it was
+   * sent. False: there was none, the client is gone, or too many are being told already.
+   */
+  refuse(farewell: Uint8Array | null): boolean
   /** Ends it now, with RST to both sides. */
   abort(ending: Ending): void
 }

@@ -1,10 +1,13 @@
-import { ConnectionClosed, ConnectionProgress, type ConnectionClosedData, type ConnectionOpenedData } from '../../events/connection.ts'
+import {
+  ConnectionClosed, ConnectionProgress, type ConnectionClosedData, type ConnectionOpenedData, type ConnectionProgressData,
+} from '../../events/connection.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Drafts } from '../log/drafts.ts'
 import type { EventLog } from '../log/event-log.ts'
 import type { Notes } from '../log/notes.ts'
 import type { BackendState } from './backends.ts'
 import type { Link } from './engine.ts'
+import { encryptedNow, recordedTls } from './tls-record.ts'
 
 /**
  * Connections that are on record as open in this process. Each owes exactly one closing record, whatever happens to the
@@ -100,19 +103,36 @@ export class OpenLinks implements Disposable {
     for (const open of this.#open.values()) {
       if (nowMs - open.lastRecordedMs < this.#progressIntervalMs) continue
       open.lastRecordedMs = nowMs
-      const { alpn, alpn_truncated, attempts, backend, backend_address, ...others } = open.opened
-      const draft = this.#drafts.make(ConnectionProgress, `connections/${others.connection_id}`, {
-        alpn,
-        alpn_truncated,
-        attempts,
-        backend,
-        backend_address,
-        bytes_to_backend: open.link.bytesToBackend,
-        bytes_to_client: open.link.bytesToClient,
-        ...others,
-      })
-      this.#notes.write('connections', progressKey(others.connection_id), draft)
+      const draft = this.#drafts.make(ConnectionProgress, `connections/${open.opened.connection_id}`, progressData(open))
+      this.#notes.write('connections', progressKey(open.opened.connection_id), draft)
     }
+  }
+}
+
+/** The progress record's data, keys in code-unit order. */
+function progressData({ link, opened }: OpenLink): ConnectionProgressData {
+  return {
+    alpn: opened.alpn,
+    alpn_truncated: opened.alpn_truncated,
+    attempts: opened.attempts,
+    backend: opened.backend,
+    backend_address: opened.backend_address,
+    bytes_to_backend: link.bytesToBackend,
+    bytes_to_client: link.bytesToClient,
+    client: opened.client,
+    connection_id: opened.connection_id,
+    ech_offered: opened.ech_offered,
+    encrypted: encryptedNow(opened.encrypted, link.tls),
+    ja4: opened.ja4,
+    listener: opened.listener,
+    local_address: opened.local_address,
+    pool: opened.pool,
+    revision: opened.revision,
+    routed_by: opened.routed_by,
+    server_name: opened.server_name,
+    tls: recordedTls(link.tls),
+    tls_versions: opened.tls_versions,
+    tls_versions_truncated: opened.tls_versions_truncated,
   }
 }
 

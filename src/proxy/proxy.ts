@@ -21,6 +21,7 @@ import { Listeners } from './listeners.ts'
 import { OpenLinks, type OpenLink } from './open-links.ts'
 import { Refusals } from './refusals.ts'
 import { serve, type Entry, type Stages } from './serve.ts'
+import { encryptedNow, recordedTls } from './tls-record.ts'
 
 /** The data path as a whole: follows the configuration, lets clients in or not, and ends in order. */
 
@@ -32,6 +33,8 @@ export interface ProxySettings {
   readonly listen: Endpoint
   readonly peeksMax: number
   readonly progressIntervalMs: number
+  /** Whether refused clients are told why, where TLS has an alert for it. */
+  readonly tlsAlerts: boolean
 }
 
 export interface ProxyParts {
@@ -92,6 +95,7 @@ export class Proxy {
       openLinks: this.#openLinks,
       refusals: this.#refusals,
       routing: () => live.routing,
+      tlsAlerts: settings.tlsAlerts,
     }
   }
 
@@ -233,7 +237,8 @@ export class Proxy {
         const reason = client === null ? 'client_gone' : this.#closedBecause()
         if (reason === null) return true
         this.#refusals.record({
-          reason, client, listener: entry.listener, afterMs: 0, attempts: [], detail: null, pool: entry.ownPool, serverName: null,
+          reason, client, listener: entry.listener, afterMs: 0, alert: null, attempts: [], detail: null, ja4: null, pool: entry.ownPool,
+          serverName: null,
         })
         return false
       },
@@ -261,5 +266,8 @@ export class Proxy {
 }
 
 function connectionNow({ link, opened, openedAt }: OpenLink): OpenConnectionNow {
-  return { opened, openedAt, bytesToBackend: link.bytesToBackend, bytesToClient: link.bytesToClient }
+  return {
+    opened, openedAt, bytesToBackend: link.bytesToBackend, bytesToClient: link.bytesToClient,
+    encrypted: encryptedNow(opened.encrypted, link.tls), tls: recordedTls(link.tls),
+  }
 }

@@ -41,7 +41,7 @@ export async function closeLeftOpen({ drafts, log, node, openConnections, run, r
   return left.length
 }
 
-function lostRecord(drafts: Drafts, { opened, bytesToBackend, bytesToClient }: OpenConnection): Draft {
+function lostRecord(drafts: Drafts, { opened, bytesToBackend, bytesToClient, encrypted, tls }: OpenConnection): Draft {
   return drafts.make(ConnectionClosed, `connections/${opened.connection_id}`, {
     backend: opened.backend,
     backend_address: opened.backend_address,
@@ -51,9 +51,11 @@ function lostRecord(drafts: Drafts, { opened, bytesToBackend, bytesToClient }: O
     client: opened.client,
     close: { actor: null, because: 'node_lost', by: 'proxy', code: null, phase: 'unknown' },
     connection_id: opened.connection_id,
+    encrypted,
     listener: opened.listener,
     pool: opened.pool,
     server_name: opened.server_name,
     timings: null,
+    tls,
   })
 }

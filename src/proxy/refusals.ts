@@ -17,8 +17,11 @@ export interface Refusal {
   readonly client: Endpoint | null
   readonly listener: string
   readonly afterMs: number | null
+  /** What the client was told; null: nothing. */
+  readonly alert: number | null
   readonly attempts: readonly Attempt[]
   readonly detail: string | null
+  readonly ja4: string | null
   readonly pool: string | null
   readonly serverName: string | null
 }
@@ -141,12 +144,14 @@ export class Refusals implements AsyncDisposable {
   #single(refusal: Refusal): Draft {
     return this.#draft(refusal.listener, {
       after_ms: refusal.afterMs,
+      alert: refusal.alert,
       attempts: [...refusal.attempts],
       because: refusal.reason,
       client: refusal.client,
       client_network: null,
       count: 1,
       detail: refusal.detail,
+      ja4: refusal.ja4,
       listener: refusal.listener,
       pool: refusal.pool,
       server_name: refusal.serverName,
@@ -156,12 +161,14 @@ export class Refusals implements AsyncDisposable {
   #counts(counted: Counted): Draft {
     return this.#draft(counted.listener, {
       after_ms: null,
+      alert: null,
       attempts: [],
       because: counted.reason,
       client: null,
       client_network: counted.network,
       count: counted.count,
       detail: null,
+      ja4: null,
       listener: counted.listener,
       pool: null,
       server_name: null,

@@ -1,18 +1,28 @@
 import { closingActor, type ConnectionClosedData, type RefusalReason } from '../../events/connection.ts'
-import type { Routing } from '../../projections/routing.ts'
+import type { Pool, Routing } from '../../projections/routing.ts'
 import type { Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
 import type { Drafts } from '../log/drafts.ts'
 import type { EventLog } from '../log/event-log.ts'
 import { admit, openedData, recordedName } from './admission.ts'
+import { alertOfRefusal, alertRecord } from './alerts.ts'
 import type { Lease } from './backends.ts'
 import { dialBackend, roundMs, type Attempt, type Dialing } from './dial.ts'
-import type { Link, LinkClosed } from './engine.ts'
+import type { Link, LinkClosed, Watching } from './engine.ts'
+import type { ClientHello } from './hello/client-hello.ts'
+import { ja4 } from './hello/ja4.ts'
+import type { ProtocolHint } from './hello/protocol-hint.ts'
+import { versionNumber } from './hello/versions.ts'
 import type { OpenLink, OpenLinks } from './open-links.ts'
+import { postgresRefusal } from './postgres-refusal.ts'
 import type { Refusals } from './refusals.ts'
-import { findPool } from './route.ts'
+import { findPool, type RoutedBy } from './route.ts'
+import { encryptedNow, recordedTls } from './tls-record.ts'
 
 /** The data path: one client, from its first bytes to its closing record. */
+
+/** RFC 8446, section 4.2.10. */
+const typeEarlyData = 0x002a
 
 export interface Stages {
   readonly appendTimeoutMs: number
@@ -25,6 +35,8 @@ export interface Stages {
   readonly refusals: Refusals
   /** The configuration now; held for the whole connection. */
   routing(): Routing
+  /** Whether refused clients are told why, where TLS has an alert for it. */
+  readonly tlsAlerts: boolean
 }
 
 /** Where the client came in: the shared listener, or a pool's own. */
@@ -56,42 +68,57 @@ async function letIn(link: Link, entry: Entry, stages: Stages): Promise<LetIn | 
   const { clock } = stages
   const peeked = await link.hello
   const helloMs = clock.monotonicMs()
-  if (peeked.kind === 'gone') return refuse(link, entry, stages, await whyGone(link), {})
-  if (peeked.kind === 'refused') return refuse(link, entry, stages, peeked.reason, { detail: peeked.detail })
-  const { hello } = peeked
-  const serverName = recordedName(hello)
-  if (hello.serverNameKind === 'invalid') {
-    return refuse(link, entry, stages, 'hello_malformed', { serverName, detail: 'the server name is not a host name' })
+  if (peeked.kind === 'gone') return refuse(link, entry, stages, await whyGone(link), null)
+  if (peeked.kind === 'left') {
+    return refuse(link, entry, stages, 'client_gone', null, { detail: peeked.code ?? 'FIN before a complete hello' })
   }
 
+  const hello = peeked.kind === 'hello' ? peeked.hello : null
   const routing = stages.routing()
-  const pool = findPool(routing, entry.ownPool, hello.matchName)
-  if (pool === null) return refuse(link, entry, stages, 'no_route', { serverName })
+  const found = findPool(routing, entry.ownPool, peeked)
+  if (found.kind === 'refused') {
+    const hint = peeked.kind === 'no_hello' ? peeked.hint : null
+    return refuse(link, entry, stages, found.reason, hello, { detail: found.detail, hint, pool: found.pool })
+  }
+  const { pool, routedBy } = found
 
   const dialled = await dialBackend(link, pool, stages.dialing)
   const dialMs = clock.monotonicMs()
   if (dialled.kind !== 'connected') {
     const reason = dialled.kind === 'gone' ? await whyGone(link) : dialled.reason
-    return refuse(link, entry, stages, reason, { serverName, pool: pool.name, attempts: dialled.attempts })
+    return refuse(link, entry, stages, reason, hello, { pool: pool.name, attempts: dialled.attempts })
   }
   const { lease } = dialled
 
   const opened = openedData({
-    connectionId: stages.makeId(), dialled, hello, link, listener: entry.listener, pool: pool.name, revision: routing.revision,
+    connectionId: stages.makeId(), dialled, hello, link, listener: entry.listener, pool: pool.name, revision: routing.revision, routedBy,
   })
   const admission = await admit(stages.log, stages.drafts, opened, stages.appendTimeoutMs)
   const recordMs = clock.monotonicMs()
   if (admission.kind === 'refused') {
     lease[Symbol.dispose]()
-    return refuse(link, entry, stages, admission.reason, { serverName, pool: pool.name, attempts: dialled.attempts })
+    return refuse(link, entry, stages, admission.reason, hello, { pool: pool.name, attempts: dialled.attempts })
   }
 
   const open = stages.openLinks.add(opened, admission.openedAt, link, lease.backend)
   if (admission.kind === 'unsettled') link.abort({ by: 'proxy', because: 'audit_timeout', code: null })
   // The drain of its backend was over before it was open.
   else if (lease.backend.ending !== null) link.abort(lease.backend.ending)
-  else link.go()
+  else link.go(watching(pool, hello, routedBy, stages.tlsAlerts))
   return { lease, open, at: { acceptedMs: link.acceptedMs, helloMs, dialMs, recordMs } }
+}
+
+/** Null: the client does not speak TLS, so there is nothing to watch and nothing to ask of the backend. */
+function watching(pool: Pool, hello: ClientHello | null, routedBy: RoutedBy, tlsAlerts: boolean): Watching | null {
+  if (routedBy === 'not_tls') return null
+  const terms = {
+    earlyDataOffered: hello?.extensions.includes(typeEarlyData) === true,
+    sessionId: hello === null ? null : hello.sessionId,
+    minTlsVersion: pool.minTlsVersion === null ? null : versionNumber(pool.minTlsVersion),
+    clientUnread: routedBy === 'timeout' && !pool.allowPlaintext,
+    plaintextAllowed: hello === null && pool.allowPlaintext,
+  }
+  return { terms, tlsAlerts }
 }
 
 /** The client left before its opened record was written, or the node is stopping. */
@@ -103,21 +130,27 @@ async function whyGone(link: Link): Promise<RefusalReason> {
 interface RefusalDetails {
   readonly attempts?: readonly Attempt[]
   readonly detail?: string | null
-  readonly pool?: string
-  readonly serverName?: string | null
+  readonly hint?: ProtocolHint | null
+  readonly pool?: string | null
 }
 
-function refuse(link: Link, entry: Entry, stages: Stages, reason: RefusalReason, details: RefusalDetails): null {
-  link.refuse()
+function refuse(
+  link: Link, entry: Entry, stages: Stages, reason: RefusalReason, hello: ClientHello | null, details: RefusalDetails = {},
+): null {
+  const alert = stages.tlsAlerts ? alertOfRefusal(reason) : null
+  const speaksPostgres = stages.tlsAlerts && (details.hint === 'a PostgreSQL SSLRequest' || details.hint === 'a PostgreSQL GSSENCRequest')
+  const told = link.refuse(alert !== null ? alertRecord(alert) : speaksPostgres ? postgresRefusal() : null)
   stages.refusals.record({
     reason,
     client: link.client,
     listener: entry.listener,
     afterMs: roundMs(stages.clock.monotonicMs() - link.acceptedMs),
+    alert: told ? alert : null,
     attempts: details.attempts ?? [],
     detail: details.detail ?? null,
+    ja4: hello === null ? null : ja4(hello),
     pool: details.pool ?? null,
-    serverName: details.serverName ?? null,
+    serverName: recordedName(hello),
   })
   return null
 }
@@ -146,6 +179,7 @@ function closedData({ opened }: OpenLink, closed: LinkClosed, at: Moments): Conn
       phase: closed.phase,
     },
     connection_id: opened.connection_id,
+    encrypted: encryptedNow(opened.encrypted, closed.tls),
     listener: opened.listener,
     pool: opened.pool,
     server_name: opened.server_name,
@@ -158,5 +192,6 @@ function closedData({ opened }: OpenLink, closed: LinkClosed, at: Moments): Conn
       record: roundMs(at.recordMs - at.dialMs),
       total: roundMs(closed.closedMs - at.acceptedMs),
     },
+    tls: recordedTls(closed.tls),
   }
 }

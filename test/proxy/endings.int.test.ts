@@ -7,7 +7,7 @@ import { idMaker } from '../../src/core/ids.ts'
 import { systemClock } from '../../src/core/system/clock.ts'
 import { systemRandom } from '../../src/core/system/random.ts'
 import { certificate } from '../support/certificates.ts'
-import { listen, plainHello, tapBackend, tcpClient, tlsClient, type Tap, type TapBackend } from '../support/peers.ts'
+import { greeting, listen, plainHello, tapBackend, tcpClient, tlsClient, type Tap, type TapBackend } from '../support/peers.ts'
 import { startRig, type Rig } from '../support/rig.ts'
 import tls from 'node:tls'
 
@@ -53,7 +53,7 @@ test('a client that has finished still gets a long answer', async () => {
   expect(client.bytes.equals(answer)).toBe(true)
   expect([client.fin, client.error, server.error]).toEqual([true, null, null])
   expect((await closed()).data).toMatchObject({
-    bytes_quality: 'exact', bytes_to_backend: hello.length + 11, bytes_to_client: answer.length,
+    bytes_quality: 'exact', bytes_to_backend: hello.length + 11, bytes_to_client: greeting.length + answer.length,
     close: { by: 'client', because: 'finished', code: null, phase: 'half_closed' },
   })
 })
@@ -67,7 +67,7 @@ test('a backend that has finished still gets what the client goes on to send', a
   await server.until(({ closed }) => closed)
   expect(server.bytes.subarray(hello.length).equals(upload)).toBe(true)
   expect((await closed()).data).toMatchObject({
-    bytes_quality: 'exact', bytes_to_backend: hello.length + upload.length, bytes_to_client: 11,
+    bytes_quality: 'exact', bytes_to_backend: hello.length + upload.length, bytes_to_client: greeting.length + 11,
     close: { by: 'backend', because: 'finished', phase: 'half_closed' },
   })
 })
@@ -109,7 +109,7 @@ test('a backend that closes right after its answer, and a client that says goodb
     await client.until((tap) => tap.closed)
     expect([client.text, client.error]).toEqual(['answer and goodbye', null])
     expect((await closed()).data).toMatchObject({
-      bytes_to_client: 18, close: { by: 'backend', because: 'finished', code: null, phase: 'half_closed' },
+      bytes_to_client: greeting.length + 18, close: { by: 'backend', because: 'finished', code: null, phase: 'half_closed' },
     })
   }
 })
@@ -143,7 +143,7 @@ test('a backend that ends and resets while the client goes on and on: a reset, a
   clearInterval(pump)
   expect(client.error === 'ECONNRESET' || client.error === 'EPIPE').toBe(true)
   expect((await closed()).data).toMatchObject({
-    bytes_quality: 'at_least', bytes_to_client: 7, close: { by: 'backend', because: 'reset', phase: 'half_closed' },
+    bytes_quality: 'at_least', bytes_to_client: greeting.length + 7, close: { by: 'backend', because: 'reset', phase: 'half_closed' },
   })
 })
 

@@ -33,8 +33,8 @@ test('exact name before wildcard before the default route; a wildcard is one lab
   const to = (backend: TapBackend) => [{ port: backend.port }]
   await rig.addPool({ name: 'exact', serverNames: ['a.example.test'], backends: to(exact) })
   await rig.addPool({ name: 'wild', serverNames: ['*.example.test'], backends: to(wild) })
-  expect(await refusedFor(rig, 'example.test')).toBe('no_route')
-  expect(await refusedFor(rig, 'x.y.example.test')).toBe('no_route')
+  expect(await refusedFor(rig, 'example.test')).toBe('unknown_sni')
+  expect(await refusedFor(rig, 'x.y.example.test')).toBe('unknown_sni')
   await rig.addPool({ name: 'rest', defaultRoute: true, backends: to(rest) })
   await goesTo(rig, 'a.example.test', exact)
   await goesTo(rig, 'A.Example.TEST', exact)

@@ -17,7 +17,8 @@ class Stand {
 
   refuse(ip: string | null, reason: RefusalReason = 'not_tls', listener = 'shared'): void {
     this.refusals.record({
-      reason, client: ip === null ? null : { ip, port: 1_000 }, listener, afterMs: 1, attempts: [], detail: null, pool: null, serverName: null,
+      reason, client: ip === null ? null : { ip, port: 1_000 }, listener, afterMs: 1, alert: null, attempts: [], detail: null, ja4: null,
+      pool: null, serverName: null,
     })
   }
 

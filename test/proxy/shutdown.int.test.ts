@@ -9,7 +9,7 @@ import { Live } from '../../src/live/live.ts'
 import { Drafts } from '../../src/log/drafts.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 import { closeLeftOpen } from '../../src/proxy/recover.ts'
-import { plainHello, tapBackend, tcpClient, type Tap, type TapBackend } from '../support/peers.ts'
+import { greeting, plainHello, tapBackend, tcpClient, type Tap, type TapBackend } from '../support/peers.ts'
 import { startRig, type Rig } from '../support/rig.ts'
 
 /** Ending in order, and what is made good after an end without order; and the records of connections that stay. */
@@ -140,7 +140,7 @@ test('long connections are on record again and again, with what they carried so 
   const { client, server } = await open(rig, backend)
   server.socket.write('12345')
   await client.until(({ length }) => length === 5)
-  const first = await rig.untilRecord('dev.waybill.connection.progress.v1', ({ data }) => data.bytes_to_client === 5)
+  const first = await rig.untilRecord('dev.waybill.connection.progress.v1', ({ data }) => data.bytes_to_client === greeting.length + 5)
   expect(first.data).toMatchObject({ bytes_to_backend: hello.length, pool: 'app', server_name: 'app.example.test' })
   client.socket.write('more')
   await rig.untilRecord('dev.waybill.connection.progress.v1', ({ data }) => data.bytes_to_backend === hello.length + 4)

@@ -13,7 +13,7 @@ let far: TapBackend
 
 beforeAll(async () => {
   network = await SystemNetwork.create()
-  far = await tapBackend()
+  far = await tapBackend({ greets: false })
 })
 afterAll(() => far[Symbol.asyncDispose]())
 

@@ -67,11 +67,11 @@ export class Stand {
 
   async #serve(link: Link): Promise<void> {
     const peeked = await link.hello
-    if (peeked.kind !== 'hello') return link.refuse()
+    if (peeked.kind !== 'hello') return void link.refuse(null)
     const dialled = await link.dial(backendAddress, 5_000)
-    if (dialled.kind !== 'connected') return link.refuse()
-    if ((await this.permit.promise) === 'refuse') return link.refuse()
-    this.went = link.go()
+    if (dialled.kind !== 'connected') return void link.refuse(null)
+    if ((await this.permit.promise) === 'refuse') return void link.refuse(null)
+    this.went = link.go(null)
   }
 }
 

@@ -47,9 +47,28 @@ export function tlsEcho(name: string, options: tls.TlsOptions = {}, port = 0): P
   return listen(server, port)
 }
 
-/** A backend that does not speak TLS at all, for what happens below it: the proxy can't tell after the hello. */
-export function tcpBackend(serve: (socket: net.Socket) => void): Promise<Peer> {
-  return listen(net.createServer({ allowHalfOpen: true }, serve))
+/** What a backend's first bytes have to be: a ServerHello of TLS 1.3, in one record. After it a proxy sees only ciphertext. */
+export const greeting: Buffer = Buffer.concat([
+  Buffer.from('160303002c020000280303', 'hex'), Buffer.alloc(32, 7), Buffer.from('001301000000', 'hex'),
+])
+
+/** A backend that speaks no TLS but for its `greeting`, sent ahead of its first bytes: for what happens below TLS. */
+export function tcpBackend(serve: (socket: net.Socket) => void, { greets = true }: { readonly greets?: boolean } = {}): Promise<Peer> {
+  return listen(net.createServer({ allowHalfOpen: true }, (socket) => serve(greets ? greetingFirst(socket) : socket)))
+}
+
+function greetingFirst(socket: net.Socket): net.Socket {
+  const [write, end] = [socket.write.bind(socket), socket.end.bind(socket)] as const
+  let greeted = false
+  const withGreeting = (bytes: string | Uint8Array): Buffer => {
+    const all = Buffer.concat([...(greeted ? [] : [greeting]), Buffer.from(bytes as string)])
+    greeted = true
+    return all
+  }
+  socket.write = ((bytes: string | Uint8Array, ...others: []) => write(withGreeting(bytes), ...others))
+  socket.end = ((bytes?: string | Uint8Array | (() => void), ...others: []) =>
+    typeof bytes === 'string' || bytes instanceof Uint8Array ? end(withGreeting(bytes), ...others) : end(bytes, ...others))
+  return socket
 }
 
 /** A TLS client that is through with its handshake. */
@@ -82,6 +101,8 @@ export class Tap {
   readonly #chunks: Buffer[] = []
   readonly #hash = createHash('sha256')
   readonly #waiting = new Set<() => void>()
+  /** Of a backend's greeting, which is not kept: how much is still to come, or 0 when something else came first. */
+  #greetingLeft = greeting.length
   length = 0
   connected = false
   fin = false
@@ -91,7 +112,9 @@ export class Tap {
 
   constructor(socket: net.Socket, keeps = true) {
     this.socket = socket
-    socket.on('data', (chunk: Buffer) => {
+    socket.on('data', (received: Buffer) => {
+      const chunk = this.#withoutGreeting(received)
+      if (chunk.length === 0) return
       this.length += chunk.length
       this.#hash.update(chunk)
       if (keeps) this.#chunks.push(chunk)
@@ -131,6 +154,15 @@ export class Tap {
     return this
   }
 
+  #withoutGreeting(received: Buffer): Buffer {
+    if (this.#greetingLeft === 0) return received
+    const from = greeting.length - this.#greetingLeft
+    const part = Math.min(this.#greetingLeft, received.length)
+    const greets = greeting.compare(received, 0, part, from, from + part) === 0
+    this.#greetingLeft = greets ? this.#greetingLeft - part : 0
+    return greets ? received.subarray(part) : received
+  }
+
   #tell(): void {
     for (const resolve of this.#waiting) resolve()
     this.#waiting.clear()
@@ -151,7 +183,7 @@ export interface TapBackend extends Peer {
 }
 
 /** A backend that does nothing by itself; the test is what speaks. */
-export async function tapBackend(options: { keeps?: boolean } = {}): Promise<TapBackend> {
+export async function tapBackend(options: { readonly greets?: boolean; readonly keeps?: boolean } = {}): Promise<TapBackend> {
   const taps: Tap[] = []
   const waiting: ((tap: Tap) => void)[] = []
   const peer = await tcpBackend((socket) => {
@@ -159,7 +191,7 @@ export async function tapBackend(options: { keeps?: boolean } = {}): Promise<Tap
     const wanted = waiting.shift()
     if (wanted === undefined) taps.push(tap)
     else wanted(tap)
-  })
+  }, options)
   return Object.assign(peer, {
     next: () => {
       const tap = taps.shift()

@@ -1,8 +1,9 @@
 import type { z } from 'zod'
+import { ListenerChanged } from '../../events/listener.ts'
 import { PoolCreated } from '../../events/pool.ts'
 import { readRecord, type WaybillEvent } from '../../events/catalog.ts'
 import type { EventDefinition, Stream } from '../../events/define.ts'
-import { exampleActor, exampleOrigin } from '../../events/values.ts'
+import { exampleActor, exampleOrigin, type ListenerAnswer, type ListenerCase, type MinTlsVersion } from '../../events/values.ts'
 import { idMaker } from '../../src/core/ids.ts'
 import type { Network, Socket } from '../../src/core/network.ts'
 import { systemClock } from '../../src/core/system/clock.ts'
@@ -40,6 +41,9 @@ export interface RigPool {
   readonly algorithm?: 'least_connections' | 'random' | 'round_robin'
   /** None unless given. */
   readonly drainTimeoutMs?: number
+  readonly allowPlaintext?: boolean
+  readonly minTlsVersion?: MinTlsVersion
+  readonly rejectEch?: boolean
   readonly healthCheckIntervalMs?: number
 }
 
@@ -51,6 +55,8 @@ export interface Rig extends AsyncDisposable {
   readonly port: number
   portOf(listener: string): number
   addPool(pool: RigPool): Promise<void>
+  /** What a listener does in these cases from here on. */
+  setListener(listener: string, answers: { readonly [Case in ListenerCase]?: ListenerAnswer }): Promise<void>
   /** Any other change of the configuration, with this test as its author. */
   change<Type extends string, Data extends z.ZodType>(
     definition: EventDefinition<Type, Data>, subject: string, data: Record<string, unknown>,
@@ -76,6 +82,7 @@ const defaults: ProxySettings = {
   listen: { ip: '127.0.0.1', port: 0 },
   peeksMax: 4_096,
   progressIntervalMs: 60_000,
+  tlsAlerts: true,
 }
 const defaultTimeouts: EngineTimeouts = { peekTimeoutMs: 5_000, idleTimeoutMs: 600_000, halfCloseTimeoutMs: 60_000 }
 
@@ -130,10 +137,11 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     portOf,
     records,
     addPool: (pool) => change(live, log, drafts, PoolCreated, `pools/${pool.name ?? 'app'}`, poolData(pool)),
+    setListener: (listener, answers) => change(live, log, drafts, ListenerChanged, `listeners/${listener}`, { listener, set: sortedKeys(answers) }),
     change: (definition, subject, data) => change(live, log, drafts, definition, subject, data),
     lose: (definition, subject, data) => change(live, log, drafts, definition, subject, data, 'void'),
     untilRecord: async (type, matches = () => true) => {
-      const stream: Stream = /\.connection\./.test(type) ? 'connections' : /\.(pool|backend)\./.test(type) ? 'control' : 'operations'
+      const stream: Stream = /\.connection\./.test(type) ? 'connections' : /\.(pool|backend|listener\.changed)\b/.test(type) ? 'control' : 'operations'
       for (;;) {
         const found = (await records(stream)).find((event) => event.type === type && matches(event as never))
         if (found) return found as never
@@ -196,8 +204,7 @@ async function change<Type extends string, Data extends z.ZodType>(
     origin: exampleOrigin,
     ...data,
   }
-  const sorted = Object.fromEntries(Object.entries(authored).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-  const draft = drafts.make(definition, subject, sorted as z.input<Data> & object)
+  const draft = drafts.make(definition, subject, sortedKeys(authored) as z.input<Data> & object)
   using outcome = live.outcomeOf(draft.id)
   const place = { revision: expected === 'effective' ? revision + 1 : revision, basis }
   await log.append('control', [{ ...draft, ...place }], { purpose: 'admission' })
@@ -206,9 +213,14 @@ async function change<Type extends string, Data extends z.ZodType>(
   await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
+function sortedKeys(value: object): object {
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
+
 function poolData(pool: RigPool): Record<string, unknown> {
   return {
     algorithm: pool.algorithm ?? 'least_connections',
+    allow_plaintext: pool.allowPlaintext ?? false,
     backends: pool.backends.map(({ host = '127.0.0.1', port, weight = 1 }) => ({
       declaration: null, host, id: `${host}:${port}`, port, weight,
     })),
@@ -219,8 +231,10 @@ function poolData(pool: RigPool): Record<string, unknown> {
     drain_timeout: pool.drainTimeoutMs ?? null,
     health_check_interval: pool.healthCheckIntervalMs ?? 3_600_000,
     listen: pool.listen ?? null,
+    min_tls_version: pool.minTlsVersion ?? null,
     name: pool.name ?? 'app',
     owner: null,
+    reject_ech: pool.rejectEch ?? false,
     server_names: [...(pool.serverNames ?? [])],
     ssl_mode: 'passthrough',
   }

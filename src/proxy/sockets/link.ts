@@ -1,8 +1,12 @@
 import type { Clock } from '../../core/clock.ts'
 import { lentChunkBytesMin, type Endpoint, type Network, type Socket } from '../../core/network.ts'
-import type { ClosePhase, Dialled, Ending, Link, LinkClosed, Peeked, PeekRefusal } from '../engine.ts'
+import type { ClosePhase, Dialled, Ending, Link, LinkClosed, NoHello, Peeked, Watching } from '../engine.ts'
+import type { HelloRejection } from '../hello/client-hello.ts'
 import { HelloParser, type HelloLimits, type HelloVerdict } from '../hello/parser.ts'
+import { protocolHint } from '../hello/protocol-hint.ts'
 import { Lifecycle, type Phase, type Step } from '../lifecycle.ts'
+import type { TlsFacts } from '../tls/handshake-watch.ts'
+import type { Farewells } from './farewells.ts'
 import { brokenBy, Relay, type RelayOwner, type RelayTimeouts } from './relay.ts'
 import { DialledBackend, ignoreSocket, WaitingClient } from './sides.ts'
 
@@ -22,6 +26,7 @@ export interface LinkHost {
   readonly clock: Clock
   readonly network: Network
   readonly helloLimits: HelloLimits
+  readonly farewells: Farewells
   /** The link moved to another phase: from now on other timeouts apply to it. */
   moved(link: SocketLink, phase: Phase): void
 }
@@ -39,6 +44,10 @@ export class SocketLink implements Link, RelayOwner {
   #parser: HelloParser | null
   #held: Uint8Array[] | null = []
   #heldBytes = 0
+  /** Its hello was read: then an early FIN means that it is gone. */
+  #saidHello = true
+  /** It sent FIN before `go`, and may still be answered. */
+  #clientEnded = false
   #dialUntilMs = Infinity
   #settleHello: ((peeked: Peeked) => void) | null
   #settleDial: ((dialled: Dialled) => void) | null = null
@@ -73,6 +82,9 @@ export class SocketLink implements Link, RelayOwner {
   get bytesToClient(): number {
     return this.#client.bytesDelivered
   }
+  get tls(): TlsFacts | null {
+    return this.#relay?.tls ?? null
+  }
 
   dial(endpoint: Endpoint, timeoutMs: number): Promise<Dialled> {
     if (this.phase === 'closed') return Promise.resolve(gone)
@@ -84,23 +96,24 @@ export class SocketLink implements Link, RelayOwner {
     return promise
   }
 
-  go(): boolean {
+  go(watching: Watching | null): boolean {
     const backend = this.#backend
     const held = this.#held
     if (this.phase !== 'holding' || backend === null || held === null) return false
     this.#advance('go')
     this.#held = null
     this.#hello = helloForgotten
-    this.#relay = new Relay(this, this.#host.clock, this.#client, backend)
-    this.#relay.start(held.length === 1 ? held[0]! : Buffer.concat(held, this.#heldBytes))
+    this.#relay = new Relay(this, this.#host.clock, this.#client, backend, watching)
+    this.#relay.start(held.length === 1 ? held[0]! : Buffer.concat(held, this.#heldBytes), this.#clientEnded)
     return true
   }
 
-  refuse(): void {
-    if (this.phase === 'closed') return
-    this.#client.destroy()
+  refuse(farewell: Uint8Array | null): boolean {
+    if (this.phase === 'closed') return false
+    if (farewell === null) this.#client.destroy()
     this.#backend?.reset()
     this.#conclude({ by: 'proxy', because: 'finished', code: null })
+    return farewell !== null && this.#host.farewells.say(this.#client, farewell)
   }
 
   abort(ending: Ending): void {
@@ -110,9 +123,10 @@ export class SocketLink implements Link, RelayOwner {
     this.#conclude(ending)
   }
 
-  /** The peek took too long, or another timeout of the first phase. */
-  endPeek(reason: PeekRefusal, detail: string | null): void {
-    this.#peeked({ kind: 'refused', reason, detail })
+  /** The peek took too long. */
+  endPeek(): void {
+    const detail = this.#heldBytes === 0 ? sentNothing : `${this.#heldBytes} bytes of a hello that is not complete`
+    this.#peeked({ kind: 'no_hello', what: 'timeout', detail, hint: null })
   }
 
   /** Asked now and then while it dials. */
@@ -138,11 +152,18 @@ export class SocketLink implements Link, RelayOwner {
     else if (this.#heldBytes >= heldBytesMax) this.#client.pause()
   }
 
-  /** By FIN (null) or RST. A hello can't be followed by a useful half-close: nobody is left to serve. */
+  /**
+   * By FIN (null) or RST. A hello can't be followed by a useful half-close: nobody is left to serve. Who speaks no TLS may
+   * have said all there is to say.
+   */
   clientLeft(code: string | null): void {
     if (this.phase === 'closed') return
     if (this.phase === 'peeking') {
-      this.#peeked({ kind: 'refused', reason: 'client_gone', detail: code ?? 'FIN before a complete hello' })
+      this.#peeked({ kind: 'left', code })
+      return
+    }
+    if (code === null && !this.#saidHello && !this.#clientEnded) {
+      this.#clientEnded = true
       return
     }
     this.#client.destroy()
@@ -167,8 +188,14 @@ export class SocketLink implements Link, RelayOwner {
     this.#advance('sideEnded')
   }
 
-  relayOver(ending: Ending): void {
-    if (this.phase !== 'closed') this.#conclude(ending)
+  get canSayFarewell(): boolean {
+    return this.#host.farewells.hasRoom
+  }
+
+  relayOver(ending: Ending, farewell: Uint8Array | null): void {
+    if (this.phase === 'closed') return
+    this.#conclude(ending)
+    if (farewell !== null) this.#host.farewells.say(this.#client, farewell)
   }
 
   // The steps.
@@ -176,12 +203,13 @@ export class SocketLink implements Link, RelayOwner {
   #judge(verdict: HelloVerdict): void {
     if (verdict.kind === 'incomplete') return
     if (verdict.kind === 'hello') this.#peeked(verdict)
-    else this.#peeked({ kind: 'refused', reason: refusalOf[verdict.kind], detail: verdict.detail })
+    else this.#peeked(noHello(verdict, this.#held ?? []))
   }
 
   #peeked(peeked: Peeked): void {
     if (this.phase !== 'peeking') return
     this.#parser = null
+    this.#saidHello = peeked.kind === 'hello'
     this.#advance('helloRead')
     this.#answerHello(peeked)
   }
@@ -215,6 +243,7 @@ export class SocketLink implements Link, RelayOwner {
         (backend === null || backend.bytesDelivered === backend.bytesTaken) &&
         relay?.discarded !== true,
       firstBackendByteMs: relay?.firstBackendByteMs ?? null,
+      tls: relay?.tls ?? null,
       closedMs: this.#host.clock.monotonicMs(),
     })
   }
@@ -237,12 +266,13 @@ export class SocketLink implements Link, RelayOwner {
   }
 }
 
-const refusalOf = {
-  malformed: 'hello_malformed',
-  not_tls: 'not_tls',
-  sslv2: 'sslv2',
-  too_large: 'hello_too_large',
-} as const satisfies Record<Exclude<HelloVerdict['kind'], 'hello' | 'incomplete'>, PeekRefusal>
+const sentNothing = 'the client sent nothing; in SMTP, IMAP, FTP or MySQL it waits for the server, which TLS from the first byte does not'
+
+/** The parser's answer is the same for every cut of the bytes; what they look like instead goes by what has come. */
+function noHello({ kind, detail }: HelloRejection, held: readonly Uint8Array[]): NoHello {
+  const hint = kind === 'not_tls' ? protocolHint(held.length === 1 ? held[0]! : Buffer.concat(held)) : null
+  return { kind: 'no_hello', what: kind, detail: hint === null ? detail : `${detail}: it looks like ${hint}`, hint }
+}
 
 function closePhaseOf(phase: Phase): ClosePhase {
   return phase === 'relaying' ? 'relay' : phase === 'half_closed' ? 'half_closed' : 'record'

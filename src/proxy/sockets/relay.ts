@@ -1,17 +1,24 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Socket, SocketHandler } from '../../core/network.ts'
-import type { CloseCause, Ending } from '../engine.ts'
+import { alertOfEnding, alertRecord } from '../alerts.ts'
+import type { CloseCause, Ending, Watching } from '../engine.ts'
+import { HandshakeWatch, type TlsFacts, type WatchVerdict } from '../tls/handshake-watch.ts'
 
 /**
  * Both sockets from `go` on: bytes with backpressure both ways, FIN and RST carried over as what they are. Per chunk it
- * writes, and pauses the sender when the other side is slow; no more.
+ * writes, and pauses the sender when the other side is slow; no more, once the handshake is over.
  */
 
 export interface RelayOwner {
   /** A side sent FIN. */
   sideEnded(): void
-  /** Nothing more will happen; both sockets are closed or told to be. */
-  relayOver(ending: Ending): void
+  /** Whether a `farewell` would be sent now. */
+  readonly canSayFarewell: boolean
+  /**
+   * Nothing more will happen; both sockets are closed or told to be. But with a `farewell`, the client's is the owner's
+   * to close, after sending that.
+   */
+  relayOver(ending: Ending, farewell: Uint8Array | null): void
 }
 
 export interface RelayTimeouts {
@@ -47,24 +54,41 @@ export class Relay {
   #backendEnded = false
   #clientClosed = false
   #backendClosed = false
+  /** Until the handshake is over. */
+  #watch: HandshakeWatch | null
+  readonly #tlsAlerts: boolean
+  /** What it saw, kept when it is dropped. */
+  #facts: TlsFacts | null = null
   #firstEnder: 'backend' | 'client' | null = null
 
-  constructor(owner: RelayOwner, clock: Clock, client: Socket, backend: Socket) {
+  constructor(owner: RelayOwner, clock: Clock, client: Socket, backend: Socket, watching: Watching | null) {
     this.#owner = owner
     this.#clock = clock
     this.#client = client
     this.#backend = backend
+    this.#watch = watching === null ? null : new HandshakeWatch(watching.terms)
+    this.#tlsAlerts = watching !== null && watching.tlsAlerts
     this.#startedMs = clock.monotonicMs()
     this.#idleSinceMs = this.#startedMs
     client.handler = new ClientSide(this)
     backend.handler = new BackendSide(this)
   }
 
-  /** Sends on what the client has said so far. Both sockets are paused or resumed by what the backend takes. */
-  start(first: Uint8Array): void {
-    if (this.#backend.write(first)) this.#client.resume()
+  /**
+   * Sends on what the client has said so far, and its FIN if it has said all. Both sockets are paused or resumed by what
+   * the backend takes.
+   */
+  start(first: Uint8Array, clientEnded: boolean): void {
+    if (this.#watch !== null && this.#clientBreaksTerms(this.#watch, first)) return
+    if (first.length === 0 || this.#backend.write(first)) this.#client.resume()
     else this.#client.pause()
     this.#backend.resume()
+    if (clientEnded) this.clientEnd()
+  }
+
+  /** What the handshake has said in the clear; null when it was not watched. */
+  get tls(): TlsFacts | null {
+    return this.#watch === null ? this.#facts : this.#watch.facts()
   }
 
   /** Asked now and then: ends a relay in which nothing has happened for too long. */
@@ -89,6 +113,7 @@ export class Relay {
 
   clientBytes(chunk: Uint8Array): void {
     this.#active = true
+    if (this.#watch !== null && this.#watch.hearsClient && this.#clientBreaksTerms(this.#watch, chunk)) return
     if (this.#backendClosed) this.discarded = true
     else if (!this.#backend.write(chunk)) this.#client.pause()
   }
@@ -96,6 +121,7 @@ export class Relay {
   backendBytes(chunk: Uint8Array): void {
     this.#active = true
     if (this.firstBackendByteMs === null) this.firstBackendByteMs = this.#clock.monotonicMs()
+    if (this.#watch !== null && this.#watch.hearsBackend && this.#backendBreaksTerms(this.#watch, chunk)) return
     if (!this.#client.write(chunk)) this.#backend.pause()
   }
 
@@ -143,6 +169,38 @@ export class Relay {
     }
   }
 
+  // What the handshake says in passing.
+
+  /** True: the relay is over, and the chunk goes nowhere. */
+  #clientBreaksTerms(watch: HandshakeWatch, chunk: Uint8Array): boolean {
+    return this.#breaksTerms(watch, watch.fromClient(chunk))
+  }
+
+  #backendBreaksTerms(watch: HandshakeWatch, chunk: Uint8Array): boolean {
+    return this.#breaksTerms(watch, watch.fromBackend(chunk))
+  }
+
+  #breaksTerms(watch: HandshakeWatch, verdict: WatchVerdict | null): boolean {
+    if (verdict === null) {
+      if (watch.done) this.#dropWatch(watch)
+      return false
+    }
+    // Inside of a record of the backend, an alert would be garbage.
+    const inTime = this.#tlsAlerts && this.#client.bytesTaken === 0 && this.#owner.canSayFarewell
+    const alert = inTime ? alertOfEnding(verdict) : null
+    if (alert === null) this.#client.reset()
+    else watch.alertByProxy(alert)
+    this.#dropWatch(watch)
+    this.#backend.reset()
+    this.#owner.relayOver({ by: 'proxy', because: verdict, code: null }, alert === null ? null : alertRecord(alert))
+    return true
+  }
+
+  #dropWatch(watch: HandshakeWatch): void {
+    this.#facts = watch.facts()
+    this.#watch = null
+  }
+
   // How it ends.
 
   #sideEnded(side: 'backend' | 'client'): void {
@@ -152,14 +210,14 @@ export class Relay {
   }
 
   #finished(): void {
-    this.#owner.relayOver({ by: this.#firstEnder ?? 'backend', because: 'finished', code: null })
+    this.#owner.relayOver({ by: this.#firstEnder ?? 'backend', because: 'finished', code: null }, null)
   }
 
   /** A side broke while bytes were flowing: the other one must not take it for an orderly end. */
   #broken(by: 'backend' | 'client', code: string | null): void {
     if (by === 'client') this.#backend.reset()
     else this.#client.reset()
-    this.#owner.relayOver(brokenBy(by, code))
+    this.#owner.relayOver(brokenBy(by, code), null)
   }
 
   /** The client never answered the backend that finished and then reset: on record as what it was. */
@@ -170,14 +228,14 @@ export class Relay {
       return false
     }
     this.#client.reset()
-    this.#owner.relayOver(brokenBy('backend', 'ECONNRESET'))
+    this.#owner.relayOver(brokenBy('backend', 'ECONNRESET'), null)
     return true
   }
 
   #timeOut(because: CloseCause): void {
     this.#client.reset()
     this.#backend.reset()
-    this.#owner.relayOver({ by: 'proxy', because, code: null })
+    this.#owner.relayOver({ by: 'proxy', because, code: null }, null)
   }
 }
 

@@ -4,6 +4,7 @@ import type { Engine, Ending, Entrance } from '../engine.ts'
 import type { HelloLimits } from '../hello/parser.ts'
 import type { Phase } from '../lifecycle.ts'
 import { SocketLink, type LinkHost } from './link.ts'
+import { Farewells } from './farewells.ts'
 import type { RelayTimeouts } from './relay.ts'
 import { ignoreSocket } from './sides.ts'
 
@@ -24,6 +25,7 @@ export class SocketEngine implements Engine, LinkHost {
   readonly clock: Clock
   readonly network: Network
   readonly helloLimits: HelloLimits
+  readonly farewells: Farewells
   readonly #timeouts: EngineTimeouts
   readonly #sweeper: Timer
   /** In the order of accept, so that the oldest come first. */
@@ -37,6 +39,7 @@ export class SocketEngine implements Engine, LinkHost {
     this.network = network
     this.helloLimits = helloLimits
     this.#timeouts = timeouts
+    this.farewells = new Farewells(clock)
     this.#sweeper = clock.every(sweepMs, () => this.#sweep())
   }
 
@@ -58,6 +61,7 @@ export class SocketEngine implements Engine, LinkHost {
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#sweeper[Symbol.dispose]()
+    this.farewells[Symbol.dispose]()
     return Promise.resolve()
   }
 
@@ -90,8 +94,9 @@ export class SocketEngine implements Engine, LinkHost {
     const nowMs = this.clock.monotonicMs()
     for (const link of this.#peeking) {
       if (nowMs - link.acceptedMs < this.#timeouts.peekTimeoutMs) break
-      link.endPeek('peek_timeout', null)
+      link.endPeek()
     }
+    this.farewells.sweep(nowMs)
     for (const link of this.#dialing) link.sweepDial(nowMs)
     for (const link of this.#relaying) link.sweep(nowMs, this.#timeouts)
   }
