@@ -13,6 +13,7 @@ import { eventRoutes, readersMax } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { bodyBytesMax, connectionsMax, serverOptions } from './http-limits.ts'
 import { readJson } from './json-body.ts'
+import { listenerRoutes } from './listeners.ts'
 import { refuseOtherMethods } from './methods.ts'
 import { documentRoutes } from './openapi.ts'
 import { OperationsNotes } from './operations-notes.ts'
@@ -70,6 +71,7 @@ export function addRoutes(routes: Api, context: ApiContext): void {
   poolRoutes(routes, context)
   backendRoutes(routes, context)
   connectionRoutes(routes, context)
+  listenerRoutes(routes, context)
   stateRoutes(routes, context)
   eventRoutes(routes, context)
   trailRoutes(routes, context)

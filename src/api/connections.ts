@@ -4,18 +4,17 @@ import { callerOf } from './caller.ts'
 import type { Api, ApiContext } from './context.ts'
 import { NextCursor, pageOf, PageQuery } from './pagination.ts'
 import { Problem, ProblemBody } from './problem.ts'
-import { ConnectionParams, ConnectionsQuery, ConnectionView, ListenerView } from './schemas-connections.ts'
+import { ConnectionParams, ConnectionsQuery, ConnectionView } from './schemas-connections.ts'
 import { NoQuery } from './schemas.ts'
 import { DryRun, refuseBody, WriteQuery } from './write.ts'
 
-/** /api/connections: what is open on this node now, and ending one of them. /api/listeners: where clients come in. */
+/** /api/connections: what is open on this node now, and ending one of them. */
 
 type Filter = z.infer<typeof ConnectionsQuery>
 
 export function connectionRoutes(app: Api, context: ApiContext): void {
   readRoutes(app, context)
   endRoute(app, context)
-  listenerRoute(app, context)
 }
 
 function readRoutes(app: Api, { connections }: ApiContext): void {
@@ -83,42 +82,34 @@ function endRoute(app: Api, { connections }: ApiContext): void {
   })
 }
 
-function listenerRoute(app: Api, { listeners }: ApiContext): void {
-  app.route({
-    method: 'GET',
-    url: '/api/listeners',
-    schema: {
-      operationId: 'listListeners',
-      summary: 'List the listeners of this node and whether they are bound',
-      tags: ['listeners'],
-      querystring: NoQuery,
-      response: { 200: z.strictObject({ listeners: z.array(ListenerView) }), 422: ProblemBody },
-    },
-    handler: async () => ({ listeners: listeners.listeners.map((listener) => ({ ...listener })) }),
-  })
-}
-
 function* matching(open: Iterable<OpenConnectionNow>, filter: Filter): Generator<OpenConnectionNow> {
   for (const connection of open) {
-    const { backend, client, listener, pool, server_name: serverName } = connection.opened
+    const { backend, client, ja4, listener, pool, server_name: serverName } = connection.opened
     if (filter.pool !== undefined && filter.pool !== pool) continue
     if (filter.backend !== undefined && filter.backend !== backend) continue
     if (filter.client !== undefined && filter.client !== client?.ip) continue
     if (filter.server_name !== undefined && filter.server_name !== serverName) continue
     if (filter.listener !== undefined && filter.listener !== listener) continue
+    if (filter.ja4 !== undefined && filter.ja4 !== ja4) continue
+    if (filter.encrypted !== undefined && filter.encrypted !== connection.encrypted) continue
     yield connection
   }
 }
 
-function connectionView({ bytesToBackend, bytesToClient, opened, openedAt }: OpenConnectionNow): ConnectionView {
+function connectionView({ bytesToBackend, bytesToClient, encrypted, opened, openedAt, tls }: OpenConnectionNow): ConnectionView {
   return {
     id: opened.connection_id,
     opened_at: openedAt,
     client: opened.client,
     listener: opened.listener,
+    routed_by: opened.routed_by,
     server_name: opened.server_name,
     alpn: opened.alpn,
     tls_versions: opened.tls_versions,
+    ja4: opened.ja4,
+    ech_offered: opened.ech_offered,
+    encrypted,
+    tls,
     pool: opened.pool,
     backend: opened.backend,
     backend_address: opened.backend_address,

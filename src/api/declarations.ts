@@ -38,7 +38,7 @@ const ApplicationView = z
     applied: z.boolean().meta({ description: 'Whether a record was written; false too when everything was so already.' }),
     objects: z
       .strictObject({ created: count, changed: count, removed: count })
-      .meta({ description: 'Records of pools and backends; of a dry run, those that would be written.' }),
+      .meta({ description: 'Records of pools, backends and listeners; of a dry run, those that would be written.' }),
     differences: Differences,
     settings_at_next_start: z
       .array(z.strictObject({ name: z.string(), value: z.string().nullable() }))

@@ -108,8 +108,10 @@ function knownFields(schema: z.ZodType, path: readonly string[]): string[] {
   return object instanceof z.ZodObject ? Object.keys(object.shape) : []
 }
 
+/** Of a choice, the object, if there is one: only that has fields. */
 function unwrapped(schema: unknown): unknown {
   let inner = schema
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodNullable) inner = inner.unwrap()
-  return inner
+  if (!(inner instanceof z.ZodUnion)) return inner
+  return inner.options.find((option) => option instanceof z.ZodObject) ?? inner
 }

@@ -1,7 +1,8 @@
-import type { Backend, Pool } from '../../projections/routing.ts'
+import type { Backend, Pool, Routing } from '../../projections/routing.ts'
 import type { BackendTraffic, PoolTraffic, Traffic } from '../../projections/traffic.ts'
 import { managedBy } from '../../projections/configuration.ts'
-import { warningsOf } from '../commands/pool-rules.ts'
+import { unicodeServerName } from '../commands/host-name.ts'
+import { warningsOfPool } from '../commands/warnings.ts'
 import type { OpenCounters } from '../live/node-view.ts'
 import type { BackendView, PoolSummary, PoolView } from './schemas.ts'
 
@@ -15,12 +16,12 @@ export interface Statistics {
   readonly open: OpenCounters
 }
 
-export function poolView(pool: Pool, statistics: Statistics): PoolView {
+export function poolView(routing: Routing, pool: Pool, statistics: Statistics): PoolView {
   const backends = [...pool.backends.values()].map((backend) => backendView(pool.name, backend, statistics))
-  return { ...poolSummary(pool, statistics), backends }
+  return { ...poolSummary(routing, pool, statistics), backends }
 }
 
-export function poolSummary(pool: Pool, { traffic, open }: Statistics): PoolSummary {
+export function poolSummary(routing: Routing, pool: Pool, { traffic, open }: Statistics): PoolSummary {
   const totals: PoolTraffic | undefined = traffic.pools.get(pool.name)
   let connections = 0
   let healthy = 0
@@ -31,14 +32,19 @@ export function poolSummary(pool: Pool, { traffic, open }: Statistics): PoolSumm
     bytes += now.bytesToBackend + now.bytesToClient
     if (open.healthOf(pool.name, id).state !== 'down') healthy += 1
   }
-  const warnings = warningsOf(pool)
+  const warnings = warningsOfPool(routing, pool)
+  const unicode = pool.serverNames.map(unicodeServerName)
   return {
     name: pool.name,
     algorithm: pool.algorithm,
     ssl_mode: pool.sslMode,
     health_check_interval: pool.healthCheckIntervalMs,
     server_names: [...pool.serverNames],
+    ...(unicode.every((name, index) => name === pool.serverNames[index]) ? {} : { server_names_unicode: unicode }),
     listen: pool.listen,
+    allow_plaintext: pool.allowPlaintext,
+    min_tls_version: pool.minTlsVersion,
+    reject_ech: pool.rejectEch,
     default_route: pool.defaultRoute,
     ...(pool.defaultRouteReason === null ? {} : { default_route_reason: pool.defaultRouteReason }),
     owner: pool.owner,

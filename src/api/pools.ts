@@ -44,12 +44,13 @@ function createRoute(app: Api, context: ApiContext): void {
       const command: CreatePool = { ...requestFacts(request), ...createPoolOf(request.body) }
       const written = await write(context, reply, decideCreatePool, command, request.query.dry_run)
       if (written === null) return reply
-      const pool = poolOf(written.routing, command.name)
+      const { routing } = written
+      const pool = poolOf(routing, command.name)
       return reply
         .code(201)
         .header('location', `/api/pools/${pool.name}`)
         .header('etag', etagOf(pool.revision))
-        .send(poolView(pool, context.statistics()))
+        .send(poolView(routing, pool, context.statistics()))
     },
   })
 }
@@ -72,8 +73,9 @@ function changeRoutes(app: Api, context: ApiContext): void {
       const command: ChangePool = { ...requestFacts(request), ...changePoolOf(request.params.name, request.body) }
       const written = await write(context, reply, decideChangePool, command, request.query.dry_run)
       if (written === null) return reply
-      const pool = poolOf(written.routing, command.name)
-      return reply.header('etag', etagOf(pool.revision)).send(poolView(pool, context.statistics()))
+      const { routing } = written
+      const pool = poolOf(routing, command.name)
+      return reply.header('etag', etagOf(pool.revision)).send(poolView(routing, pool, context.statistics()))
     },
   })
 
@@ -116,12 +118,13 @@ function readRoutes(app: Api, context: ApiContext): void {
       },
     },
     handler: async (request, reply) => {
-      const { pools, revision } = context.live.routing
+      const { routing } = context.live
+      const { pools, revision } = routing
       const { managed_by: owner, ...paging } = request.query
       const wanted = [...pools.values()].filter(({ declaration }) => owner === undefined || (declaration === null) === (owner === 'api'))
       const byName = wanted.toSorted((one, other) => (one.name < other.name ? -1 : 1))
       const page = pageOf(byName, ({ name }) => name, paging)
-      const shown = page.entries.map((pool) => poolSummary(pool, context.statistics()))
+      const shown = page.entries.map((pool) => poolSummary(routing, pool, context.statistics()))
       return reply.header('etag', etagOf(revision)).send({ pools: shown, revision, next_cursor: page.next })
     },
   })
@@ -138,8 +141,9 @@ function readRoutes(app: Api, context: ApiContext): void {
       response: { 200: PoolView, 404: ProblemBody, 422: ProblemBody },
     },
     handler: async (request, reply) => {
-      const pool = poolOf(context.live.routing, request.params.name)
-      return reply.header('etag', etagOf(pool.revision)).send(poolView(pool, context.statistics()))
+      const { routing } = context.live
+      const pool = poolOf(routing, request.params.name)
+      return reply.header('etag', etagOf(pool.revision)).send(poolView(routing, pool, context.statistics()))
     },
   })
 }
@@ -154,6 +158,7 @@ function createPoolOf(body: z.infer<typeof CreatePoolBody>) {
   return {
     name: body.name,
     algorithm: body.algorithm,
+    allowPlaintext: body.allow_plaintext,
     backends: body.backends.map(({ url, weight }) => ({ declaration: null, url, weight })),
     businessNeed: body.business_need,
     change: changeOf(body.change),
@@ -162,7 +167,9 @@ function createPoolOf(body: z.infer<typeof CreatePoolBody>) {
     drainTimeoutMs: body.drain_timeout,
     healthCheckIntervalMs: body.health_check_interval,
     listen: body.listen,
+    minTlsVersion: body.min_tls_version,
     owner: body.owner,
+    rejectEch: body.reject_ech,
     serverNames: body.server_names,
   }
 }
@@ -170,12 +177,15 @@ function createPoolOf(body: z.infer<typeof CreatePoolBody>) {
 function changePoolOf(name: string, body: z.infer<typeof ChangePoolBody>) {
   const set = {
     ...(body.algorithm === undefined ? {} : { algorithm: body.algorithm }),
+    ...(body.allow_plaintext === undefined ? {} : { allowPlaintext: body.allow_plaintext }),
     ...(body.business_need === undefined ? {} : { businessNeed: body.business_need }),
     ...(body.default_route === undefined ? {} : { defaultRoute: body.default_route }),
     ...(body.drain_timeout === undefined ? {} : { drainTimeoutMs: body.drain_timeout }),
     ...(body.health_check_interval === undefined ? {} : { healthCheckIntervalMs: body.health_check_interval }),
     ...(body.listen === undefined ? {} : { listen: body.listen }),
+    ...(body.min_tls_version === undefined ? {} : { minTlsVersion: body.min_tls_version }),
     ...(body.owner === undefined ? {} : { owner: body.owner }),
+    ...(body.reject_ech === undefined ? {} : { rejectEch: body.reject_ech }),
     ...(body.server_names === undefined ? {} : { serverNames: body.server_names }),
   }
   return { change: changeOf(body.change), name, set }

@@ -20,7 +20,7 @@ export const CreateHeaders = z.looseObject({ 'idempotency-key': idempotencyKey }
 /** For calls that change what exists. */
 export const WriteHeaders = z.looseObject({
   'if-match': z.string().optional().meta({
-    description: 'ETag of the pool, such as "17": change it only if it is still this one (412).',
+    description: 'ETag of the pool or listener, such as "17": change it only if it is still this one (412).',
     pattern: ifMatchForm.source,
   }),
   'idempotency-key': idempotencyKey,

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { Encrypted, Ja4, RoutedBy, TlsFacts } from '../../events/tls.ts'
 import { BackendId, ConnectionId, Endpoint, ListenerName, PoolName } from '../../events/values.ts'
 import { canonicalIp } from '../core/endpoint.ts'
 
-/** Open connections and listeners of this node, as the API shows them. */
+/** Open connections of this node, as the API shows them. */
 
 const count = z.int().min(0)
 
@@ -12,9 +13,14 @@ export const ConnectionView = z
     opened_at: z.string(),
     client: Endpoint.nullable().meta({ description: 'Null when the kernel could not name it.' }),
     listener: z.string(),
+    routed_by: RoutedBy,
     server_name: z.string().nullable().meta({ description: 'As the client sent it, in lower case; null: none sent.' }),
     alpn: z.array(z.string()).meta({ description: 'Offered, in order.' }),
     tls_versions: z.array(z.string()).meta({ description: 'Offered, in order.' }),
+    ja4: Ja4.nullable(),
+    ech_offered: z.boolean().meta({ description: 'Real or GREASE: server_name may be a decoy.' }),
+    encrypted: Encrypted,
+    tls: TlsFacts,
     pool: z.string(),
     backend: z.string(),
     backend_address: Endpoint,
@@ -41,15 +47,11 @@ export const ConnectionsQuery = z.strictObject({
   backend: BackendId.optional().meta({ description: 'host:port.' }),
   client: ClientIp.optional().meta({ description: 'Address of the client, without a port.' }),
   server_name: z.string().min(1).max(255).toLowerCase().optional().meta({ description: 'The whole name, in any case.' }),
+  ja4: Ja4.optional(),
+  encrypted: z
+    .enum(['true', 'false', 'null'])
+    .transform((text) => (text === 'null' ? null : text === 'true'))
+    .optional()
+    .meta({ description: 'null: those of which it is not known.' }),
   listener: ListenerName.optional().meta({ description: 'shared, or pools/NAME.' }),
 })
-
-export const ListenerView = z
-  .strictObject({
-    listener: z.string(),
-    pool: z.string().nullable().meta({ description: 'Null: the shared listener, which routes by server name.' }),
-    address: z.string(),
-    state: z.enum(['bound', 'failed']),
-    code: z.string().nullable().meta({ description: 'errno name of the bind that failed; it is tried again.' }),
-  })
-  .meta({ id: 'Listener' })

@@ -38,7 +38,11 @@ export const EventsQuery = z.strictObject({
   subject: Subject.optional().meta({
     description: 'What the record is about; with * at the end the front of it: backends/payments/*.',
   }),
-  pool: PoolName.optional().meta({ description: 'Records that are about this pool or name it.' }),
+  pool: PoolName.optional().meta({
+    description:
+      'Records that are about this pool or name it. That a listener stops sending clients there names no pool: ' +
+      'GET /api/trail has it.',
+  }),
   backend: BackendId.optional().meta({ description: 'Records that name this host:port, in whichever pool.' }),
   connection: z.uuid().toLowerCase().optional().meta({ description: 'Records of this connection.' }),
   actor: text(200).optional().meta({ description: 'Records of what this actor did.' }),

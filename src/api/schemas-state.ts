@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { instantMs } from '../core/clock.ts'
+import { ListenerCases, ListenerPolicy } from './schemas-listeners.ts'
 
 /** The configuration as a document, at a moment, and what is different between two. */
 
@@ -43,6 +44,7 @@ const BackendDocument = z.strictObject({
 const PoolDocument = z.strictObject({
   name: z.string(),
   algorithm: z.string(),
+  allow_plaintext: z.boolean(),
   backends: z.array(BackendDocument),
   business_need: z.string().nullable(),
   created_at: z.string(),
@@ -51,7 +53,9 @@ const PoolDocument = z.strictObject({
   health_check_interval: z.int(),
   listen: z.string().nullable(),
   ...managedBy,
+  min_tls_version: z.string().nullable(),
   owner: z.string().nullable(),
+  reject_ech: z.boolean(),
   revision: count,
   server_names: z.array(z.string()),
   ssl_mode: z.literal('passthrough'),
@@ -61,6 +65,14 @@ const RoutesDocument = z.strictObject({
   default_route: z.string().nullable(),
   server_names: z.record(z.string(), z.string()).meta({ description: 'Exact or wildcard server name to pool.' }),
   listen: z.record(z.string(), z.string()).meta({ description: "A pool's own address to the pool." }),
+})
+
+const ListenerDocument = z.strictObject({
+  listener: z.string(),
+  ...managedBy,
+  policy: ListenerPolicy,
+  revision: count,
+  set: ListenerCases,
 })
 
 const DeclarationDocument = z.strictObject({
@@ -76,9 +88,10 @@ const ConfigurationView = z
     revision: count,
     pools: z.array(PoolDocument).meta({ description: 'By name.' }),
     routes: RoutesDocument.meta({ description: 'What follows from all pools.' }),
+    listeners: z.array(ListenerDocument).meta({ description: 'The shared one, then those of pools by name.' }),
     declarations: z.array(DeclarationDocument).meta({ description: 'Declaration files, each as it was last applied.' }),
   })
-  .meta({ id: 'Configuration', description: 'Pools, backends, routes and settings; no statistics, no health.' })
+  .meta({ id: 'Configuration', description: 'Pools, backends, routes, listeners and settings; no statistics, no health.' })
 
 export const MomentView = z
   .strictObject({
@@ -94,8 +107,8 @@ export const StateView = z.strictObject({ moment: MomentView, configuration: Con
 const DifferenceView = z
   .strictObject({
     kind: z.enum(['added', 'changed', 'removed']),
-    subject: z.string().meta({ description: 'pools/NAME, backends/POOL/ID, files/PATH or routes.' }),
-    field: z.string().nullable().meta({ description: 'Null: the whole object.' }),
+    subject: z.string().meta({ description: 'pools/NAME, backends/POOL/ID, listeners/LISTENER, files/PATH or routes.' }),
+    field: z.string().nullable().meta({ description: 'Null: the whole object. Of a listener also a case of its policy, such as no_sni.' }),
     before: z.unknown(),
     after: z.unknown(),
   })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { BackendId, PoolName, text } from '../../events/values.ts'
+import { BackendId, ListenerName, PoolName, text } from '../../events/values.ts'
 import { entriesFirstMax, entriesLastMax } from '../../projections/trail.ts'
 
 /** What GET /api/trail may be asked for, and what it answers. */
@@ -13,8 +13,13 @@ const PoolAndBackend = z
   }, 'must be POOL/HOST:PORT, such as payments/10.0.4.11:8443')
 
 export const TrailQuery = z.strictObject({
-  pool: PoolName.optional(),
+  pool: PoolName.optional().meta({
+    description:
+      'Name of a pool: it, its backends and connections, and the listeners that send clients to it, from the change that ' +
+      'says so to the one that ends it.',
+  }),
   backend: PoolAndBackend.optional().meta({ description: 'A backend as POOL/HOST:PORT.' }),
+  listener: ListenerName.optional().meta({ description: 'shared, or pools/NAME for the own listener of a pool.' }),
   connection: z.uuid().toLowerCase().optional().meta({ description: 'Id of a connection.' }),
   actor: text(200).optional().meta({ description: 'Id of an actor: what it did, asked for and read.' }),
 })
@@ -43,7 +48,7 @@ export const TrailView = z
       z.strictObject({ kind: z.literal('actor'), id: z.string() }),
       z.strictObject({ kind: z.literal('backend'), pool: z.string(), id: z.string() }),
       z.strictObject({ kind: z.literal('connection'), id: z.string() }),
-      z.strictObject({ kind: z.literal('pool'), name: z.string() }),
+      z.strictObject({ kind: z.enum(['listener', 'pool']), name: z.string() }),
     ]),
     entries: z.array(TrailEntryView).meta({
       description: `By time. Of each stream at most the first ${entriesFirstMax} and the last ${entriesLastMax}.`,

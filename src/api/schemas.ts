@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { Algorithm, type Change, DrainTimeout, HealthCheckInterval, PoolName, Text, Weight } from '../../events/values.ts'
+import {
+  Algorithm, AllowPlaintext, type Change, DrainTimeout, HealthCheckInterval, MinTlsVersion, PoolName, RejectEch, Text, Weight,
+} from '../../events/values.ts'
 import { backendsPerPoolMax, serverNamesPerPoolMax } from '../commands/bounds.ts'
 
 /** The bodies of the API. Unknown fields are errors: a misspelt field that is ignored is a setting that is not made. */
@@ -8,7 +10,7 @@ const neverDecrypts =
   'must be "passthrough": this proxy never decrypts, it forwards the bytes of TLS as they are. For TLS termination ' +
   'or HTTP rules use another proxy'
 
-const ChangeBody = z
+export const ChangeBody = z
   .strictObject({
     approved_by: Text.nullable().default(null),
     reason: Text.nullable().default(null),
@@ -34,7 +36,7 @@ const SslMode = z.literal('passthrough', { error: neverDecrypts })
 const ServerNames = z
   .array(z.string().min(1).max(512))
   .max(serverNamesPerPoolMax)
-  .meta({ description: 'app.example.com or *.example.com; any case, Unicode allowed.' })
+  .meta({ description: 'app.example.com, *.example.com (one label), **.example.com (any number), or an IP address; any case, Unicode allowed.' })
 const Listen = z
   .union([z.string().min(1).max(100), z.int().min(0).max(65_535)], {
     error: 'must be "ip:port" or a port, such as "[::]:9443" or 9443',
@@ -51,6 +53,9 @@ export const CreatePoolBody = z
     health_check_interval: HealthCheckInterval.default(10_000),
     server_names: ServerNames.default([]),
     listen: Listen.default(null),
+    allow_plaintext: AllowPlaintext.default(false),
+    min_tls_version: MinTlsVersion.default(null),
+    reject_ech: RejectEch.default(false),
     backends: z
       .array(z.strictObject({ url: BackendUrl, weight: Weight.default(1) }))
       .max(backendsPerPoolMax)
@@ -76,6 +81,9 @@ export const ChangePoolBody = z
     health_check_interval: HealthCheckInterval.optional(),
     server_names: ServerNames.optional(),
     listen: Listen.optional(),
+    allow_plaintext: AllowPlaintext.optional(),
+    min_tls_version: MinTlsVersion.optional(),
+    reject_ech: RejectEch.optional(),
     default_route: z.boolean().optional(),
     drain_timeout: DrainTimeout.optional(),
     owner: Text.nullable().optional(),
@@ -108,7 +116,7 @@ export const AddBackendBody = z
 
 const count = z.int().min(0)
 export const ManagedBy = z.enum(['api', 'file'])
-const ManagedByFile = z.string().nullable().meta({ description: 'The declaration file that owns it.' })
+export const ManagedByFile = z.string().nullable().meta({ description: 'The declaration file that owns it.' })
 
 export const BackendView = z
   .strictObject({
@@ -141,7 +149,14 @@ export const PoolSummary = z
     ssl_mode: z.literal('passthrough'),
     health_check_interval: z.int().meta({ description: 'Milliseconds.' }),
     server_names: z.array(z.string()),
+    server_names_unicode: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'The same in Unicode, in the same order; left out when that makes no difference.' }),
     listen: z.string().nullable(),
+    allow_plaintext: AllowPlaintext,
+    min_tls_version: MinTlsVersion,
+    reject_ech: RejectEch,
     default_route: z.boolean(),
     default_route_reason: z.enum(['automatic', 'requested']).optional(),
     owner: z.string().nullable(),

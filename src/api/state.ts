@@ -102,5 +102,6 @@ function momentOf(text: string): Moment {
 /** In arrays that may be written to, as the schema of the answer has them. */
 function documentOf(configuration: Configuration) {
   const pools = configuration.pools.map((pool) => ({ ...pool, backends: [...pool.backends], server_names: [...pool.server_names] }))
-  return { ...configuration, pools, declarations: [...configuration.declarations] }
+  const listeners = configuration.listeners.map((listener) => ({ ...listener, set: [...listener.set] }))
+  return { ...configuration, pools, listeners, declarations: [...configuration.declarations] }
 }

@@ -1,6 +1,6 @@
 import { streams } from '../../events/define.ts'
 import { trailDocument } from '../../projections/trail-document.ts'
-import type { TrailSubject } from '../../projections/trail.ts'
+import type { TrailSubject } from '../../projections/trail-subject.ts'
 import { invariant } from '../core/errors.ts'
 import { readTrail } from '../live/read-trail.ts'
 import type { Api, ApiContext } from './context.ts'
@@ -8,7 +8,7 @@ import { Problem, ProblemBody } from './problem.ts'
 import { Readers } from './readers.ts'
 import { TrailQuery, TrailView } from './schemas-trail.ts'
 
-/** GET /api/trail: everything that happened to one pool, backend or connection, or that one actor did, from the log. */
+/** GET /api/trail: everything that happened to one pool, backend, listener or connection, or that one actor did, from the log. */
 
 /** Each goes through the whole log. */
 export const trailReadersMax = 4
@@ -22,7 +22,7 @@ export function trailRoutes(app: Api, context: Pick<ApiContext, 'access' | 'clos
     exposeHeadRoute: false,
     schema: {
       operationId: 'readTrail',
-      summary: 'Read everything that happened to one pool, backend, connection or actor',
+      summary: 'Read everything that happened to one pool, backend, listener or connection, or that one actor did',
       description: 'Give exactly one of the parameters. The whole log is read, so this takes its time where the log is long.',
       tags: ['events'],
       querystring: TrailQuery,
@@ -54,18 +54,19 @@ export function trailRoutes(app: Api, context: Pick<ApiContext, 'access' | 'clos
 }
 
 function subjectOf(query: TrailQuery): TrailSubject {
-  const { actor, backend, connection, pool } = query
+  const { actor, backend, connection, listener, pool } = query
   const [field, surplus] = Object.keys(query)
   if (field === undefined) {
-    throw new Problem('field_invalid', 'Say whose trail: pool, backend, connection or actor.', { field: 'pool' })
+    throw new Problem('field_invalid', 'Say whose trail: pool, backend, listener, connection or actor.', { field: 'pool' })
   }
   if (surplus !== undefined) {
     throw new Problem('field_invalid', `A trail is of one thing; leave out ${field} or ${surplus}.`, { field: surplus })
   }
   if (actor !== undefined) return { kind: 'actor', id: actor }
   if (connection !== undefined) return { kind: 'connection', id: connection }
+  if (listener !== undefined) return { kind: 'listener', name: listener }
   if (pool !== undefined) return { kind: 'pool', name: pool }
-  invariant(backend !== undefined, 'the query has one of its four parameters')
+  invariant(backend !== undefined, 'the query has one of its five parameters')
   const at = backend.indexOf('/')
   return { kind: 'backend', pool: backend.slice(0, at), id: backend.slice(at + 1) }
 }

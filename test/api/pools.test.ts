@@ -39,7 +39,8 @@ describe('pools and backends', () => {
     const { json } = await api.post('/api/pools', { name: 'a' })
     expect(json).toEqual({
       name: 'a', algorithm: 'least_connections', ssl_mode: 'passthrough', health_check_interval: 10_000, server_names: [],
-      listen: null, default_route: true, default_route_reason: 'automatic', drain_timeout: null, owner: null, business_need: null,
+      listen: null, allow_plaintext: false, min_tls_version: null, reject_ech: false,
+      default_route: true, default_route_reason: 'automatic', drain_timeout: null, owner: null, business_need: null,
       managed_by: 'api', managed_by_file: null, created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/), revision: 1,
       stats: { total_backends: 0, healthy_backends: 0, current_connections: 0, total_bytes_transferred: 0 },
       backends: [],
@@ -51,7 +52,8 @@ describe('pools and backends', () => {
     const change = { ticket: 'CHG-1', reason: 'front end', requested_by: 'ada', approved_by: 'grace' }
     await api.post('/api/pools', {
       name: 'a', server_names: ['App.example'], listen: 9443, health_check_interval: 500, algorithm: 'random',
-      owner: 'payments', business_need: 'cards', default_route: true, change,
+      owner: 'payments', business_need: 'cards', default_route: true, allow_plaintext: true, min_tls_version: 'TLSv1.3', reject_ech: true,
+      change,
     })
     await api.post('/api/pools/a/backends', { url: 'https://[::1]', weight: 7, change: { ticket: 'CHG-2' } })
     expect(await api.records('control')).toMatchObject([
@@ -64,6 +66,7 @@ describe('pools and backends', () => {
           origin: { ip: '127.0.0.1', via: 'api' },
           change,
           server_names: ['app.example'], listen: '[::]:9443', health_check_interval: 500, algorithm: 'random',
+          allow_plaintext: true, min_tls_version: 'TLSv1.3', reject_ech: true,
           owner: 'payments', business_need: 'cards', default_route: true, default_route_reason: 'requested',
         },
       },

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { ConnectionOpened, ConnectionProgress, type ConnectionOpenedData } from '../../events/connection.ts'
+import { listenerCases } from '../../events/values.ts'
+import type { OpenConnectionNow } from '../../src/live/node-view.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { harness } from './harness.ts'
 
-/** The configuration of any moment, and open connections and listeners of this one. */
+/** The configuration of any moment, and open connections of this one. */
 
 describe('the past', () => {
   test('by revision, by time, and what is different', async () => {
@@ -46,20 +49,26 @@ describe('the past', () => {
     await api.post('/api/pools', { name: 'a', server_names: ['*.a.example'], listen: 9_443, backends: [{ url: 'https://x', weight: 2 }] })
     await api.call('POST', '/api/pools/a/backends/x:443/drain')
     const time = expect.stringMatching(/^\d{4}-.*\.\d{3}Z$/)
+    const refuseAll = Object.fromEntries(listenerCases.map((what) => [what, 'refuse']))
+    const untouched = { managed_by: 'api', managed_by_file: null, revision: 0, set: [] }
     expect((await api.get('/api/state')).json).toEqual({
       moment: { revision: 2, time },
       configuration: {
         revision: 2,
         pools: [{
-          name: 'a', algorithm: 'least_connections', business_need: null, created_at: time, default_route: false, drain_timeout: null,
-          health_check_interval: 10_000, listen: '[::]:9443', managed_by: 'api', managed_by_file: null, owner: null, revision: 2,
-          server_names: ['*.a.example'], ssl_mode: 'passthrough',
+          name: 'a', algorithm: 'least_connections', allow_plaintext: false, business_need: null, created_at: time, default_route: false,
+          drain_timeout: null, health_check_interval: 10_000, listen: '[::]:9443', managed_by: 'api', managed_by_file: null,
+          min_tls_version: null, owner: null, reject_ech: false, revision: 2, server_names: ['*.a.example'], ssl_mode: 'passthrough',
           backends: [{
             id: 'x:443', added_at: time, draining_since: time, host: 'x', managed_by: 'api', managed_by_file: null, port: 443,
             state: 'draining', weight: 2,
           }],
         }],
         routes: { default_route: null, server_names: { '*.a.example': 'a' }, listen: { '[::]:9443': 'a' } },
+        listeners: [
+          { listener: 'shared', policy: refuseAll, ...untouched },
+          { listener: 'pools/a', policy: { ...refuseAll, no_sni: { pool: 'a' }, unknown_sni: { pool: 'a' } }, ...untouched },
+        ],
         declarations: [],
       },
     })
@@ -83,13 +92,13 @@ describe('the past', () => {
 })
 
 describe('open connections', () => {
-  const connection = (number: number, pool: string) => {
-    const opened = {
-      alpn: ['h2'], alpn_truncated: false, attempts: [], backend: '10.0.0.1:8443', backend_address: { ip: '10.0.0.1', port: 8443 },
+  const connection = (number: number, pool: string): OpenConnectionNow => {
+    const opened: ConnectionOpenedData = {
+      ...ConnectionOpened.examples[0], alpn: ['h2'], alpn_truncated: false, attempts: [], backend: '10.0.0.1:8443', backend_address: { ip: '10.0.0.1', port: 8443 },
       client: { ip: `192.0.2.${number}`, port: 4_000 }, connection_id: `0198c0de-0000-7000-8000-00000000000${number}`,
       listener: 'shared', local_address: null, pool, revision: 1, server_name: `${pool}.example`, tls_versions: ['TLSv1.3'], tls_versions_truncated: false,
     }
-    return { opened, openedAt: '2026-11-24T08:00:00.000Z', bytesToBackend: number, bytesToClient: 2 }
+    return { opened, openedAt: '2026-11-24T08:00:00.000Z', bytesToBackend: number, bytesToClient: 2, encrypted: opened.encrypted, tls: null }
   }
 
   test('are listed with filters and pages, read, and ended by name', async () => {
@@ -137,6 +146,24 @@ describe('open connections', () => {
     expect(await api.get('/api/connections?client=010.0.0.1')).toMatchObject({ status: 422, json: { field: 'client' } })
   })
 
+  test('show what TLS says in the clear, and are found by it', async () => {
+    await using api = await harness()
+    const tls = ConnectionProgress.examples[0].tls
+    const [one, other] = [connection(1, 'a'), connection(2, 'b')]
+    const plain = { ...other.opened, ech_offered: true, ja4: null, routed_by: 'not_tls' as const }
+    const unread = { ...connection(3, 'c'), encrypted: null }
+    for (const each of [{ ...one, tls }, { ...other, encrypted: false, opened: plain }, unread]) api.connections.set(each.opened.connection_id, each)
+    const { json } = await api.get('/api/connections')
+    const { ja4 } = one.opened
+    expect(json.connections[0]).toMatchObject({ ech_offered: false, encrypted: true, ja4, routed_by: 'server_name', tls })
+    expect(json.connections[1]).toMatchObject({ ech_offered: true, encrypted: false, ja4: null, routed_by: 'not_tls', tls: null })
+    const pools = async (query: string): Promise<string[]> =>
+      (await api.get(`/api/connections?${query}`)).json.connections.map((each: { pool: string }) => each.pool)
+    expect(await pools(`ja4=${ja4}`)).toEqual(['a', 'c'])
+    expect([await pools('encrypted=true'), await pools('encrypted=false'), await pools('encrypted=null')]).toEqual([['a'], ['b'], ['c']])
+    for (const query of ['ja4=x', 'encrypted=', 'encrypted=1']) expect((await api.get(`/api/connections?${query}`)).status).toBe(422)
+  })
+
   test('pages show each once, whatever opens and closes in between', async () => {
     await using api = await harness()
     for (const number of [1, 3, 5]) api.connections.set(connection(number, 'a').opened.connection_id, connection(number, 'a'))
@@ -146,11 +173,4 @@ describe('open connections', () => {
     const second = await api.get(`/api/connections?limit=2&cursor=${first.json.next_cursor}`)
     expect(second.json).toMatchObject({ connections: [{ bytes_to_backend: 5 }, { bytes_to_backend: 7 }], next_cursor: null })
   })
-})
-
-test('listeners, bound and not', async () => {
-  await using api = await harness()
-  api.listeners.push({ listener: 'shared', pool: null, address: '[::]:8443', state: 'bound', code: null })
-  api.listeners.push({ listener: 'pools/a', pool: 'a', address: '[::]:9443', state: 'failed', code: 'EADDRINUSE' })
-  expect((await api.get('/api/listeners')).json).toEqual({ listeners: api.listeners })
 })

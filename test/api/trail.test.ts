@@ -36,6 +36,8 @@ describe('the trail', () => {
     [`backend=app/${id}`, ['backend.added', 'connection.closed', 'connection.opened', 'health.changed']],
     [`connection=${connectionId}`, ['connection.closed', 'connection.opened']],
     ['pool=nobody', []],
+    ['listener=shared', ['connection.closed', 'connection.opened', 'connection.opened', 'pool.created']],
+    ['listener=pools/app', []],
   ])('of %s', async (query, expected) => {
     await using api = await withTraffic()
     const answer = await api.get(`/api/trail?${query}`)
@@ -43,6 +45,16 @@ describe('the trail', () => {
     expect(TrailView.safeParse(answer.json).error).toBeUndefined()
     expect(types(answer.json)).toEqual(expected)
     expect(answer.json.changes_end).toBeNull()
+  })
+
+  test('of a pool also tells when a listener no longer sends clients there', async () => {
+    await using api = await withTraffic()
+    for (const timeout of [{ pool: 'other' }, null]) await api.call('PATCH', '/api/listeners/shared', { timeout })
+    const { json } = await api.get('/api/trail?pool=other')
+    expect(json.entries.filter(({ subject }: { subject: string }) => subject === 'listeners/shared')).toMatchObject([
+      { outcome: 'changed: timeout {"pool":"other"}' }, { outcome: 'changed: timeout null' },
+    ])
+    expect((await api.get('/api/trail?listener=shared')).json.about).toEqual({ kind: 'listener', name: 'shared' })
   })
 
   test('counts what passed', async () => {
@@ -89,6 +101,8 @@ describe('whose', () => {
     ['backend=/a.internal:8443', 'backend'],
     ['connection=17', 'connection'],
     ['actor=', 'actor'],
+    ['listener=app', 'listener'],
+    ['listener=pools/', 'listener'],
     ['node=x', 'node'],
   ])('"%s" is answered 422 with the field', async (query, field) => {
     await using api = await harness()

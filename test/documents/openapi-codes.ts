@@ -19,25 +19,30 @@ const changes: readonly Code[] = [
   'idempotency_key_reused', 'not_applied', 'outcome_unknown',
 ]
 const poolSettings: readonly Code[] = [
-  'default_route_taken', 'listen_invalid', 'listen_taken', 'never_decrypts', 'server_name_invalid', 'server_name_taken',
+  'business_need_missing', 'default_route_taken', 'listen_invalid', 'listen_taken', 'never_decrypts', 'server_name_invalid', 'server_name_taken',
 ]
 const newPool: readonly Code[] = [
   ...poolSettings, 'backend_exists', 'backend_url_invalid', 'pool_exists', 'too_many_backends', 'too_many_pools',
 ]
 const existingPool: readonly Code[] = ['managed_by_file', 'pool_unknown', 'revision_mismatch']
 const existingBackend: readonly Code[] = [...existingPool, 'backend_unknown']
+const listenerChanges: readonly Code[] = ['listener_pool_unknown', 'managed_by_file', 'plaintext_not_allowed', 'revision_mismatch']
 const oldStates: readonly Code[] = ['field_invalid', 'log_unreadable', 'revision_unknown']
 
 const own: Readonly<Record<string, readonly Code[]>> = {
   createPool: [...changes, ...newPool],
-  changePool: [...changes, ...poolSettings, ...existingPool],
-  deletePool: [...changes, ...existingPool],
+  changePool: [...changes, ...poolSettings, ...existingPool, 'pool_named_by_listener'],
+  deletePool: [...changes, ...existingPool, 'pool_named_by_listener'],
   addBackend: [...changes, ...existingPool, 'backend_exists', 'backend_url_invalid', 'too_many_backends'],
   changeBackend: [...changes, ...existingBackend],
   drainBackend: [...changes, ...existingBackend],
   resumeBackend: [...changes, ...existingBackend],
   deleteBackend: [...changes, ...existingBackend],
-  applyDeclaration: [...changes, ...newPool, ...existingBackend, 'declaration_invalid'],
+  changeSharedListener: [...changes, ...listenerChanges],
+  changePoolListener: [...changes, ...listenerChanges, 'listener_unknown'],
+  applyDeclaration: [
+    ...changes, ...newPool, ...existingBackend, ...listenerChanges, 'declaration_invalid', 'listener_unknown', 'pool_named_by_listener',
+  ],
   listPools: ['field_invalid'],
   readPool: ['field_invalid', 'pool_unknown'],
   listBackends: ['field_invalid', 'pool_unknown'],
@@ -46,6 +51,8 @@ const own: Readonly<Record<string, readonly Code[]>> = {
   readConnection: ['connection_unknown', 'field_invalid'],
   endConnection: ['connection_unknown', 'field_invalid', 'header_invalid'],
   listListeners: ['field_invalid'],
+  readSharedListener: ['field_invalid'],
+  readPoolListener: ['field_invalid', 'listener_unknown'],
   listDeclarations: [],
   readState: oldStates,
   compareStates: oldStates,

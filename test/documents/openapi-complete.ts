@@ -56,7 +56,8 @@ function completeOperation(operation: Operation, method: string, path: string): 
 }
 
 function hasEtag(path: string, operationId: string, status: string): boolean {
-  return path.startsWith('/api/pools') && status !== '204' && !operationId.startsWith('delete')
+  const isListener = path.startsWith('/api/listeners/')
+  return (isListener || path.startsWith('/api/pools')) && status !== '204' && !operationId.startsWith('delete')
 }
 
 /** The description is for people, the enumeration for programs. */

@@ -39,10 +39,14 @@ def before_call(context, case, kwargs):
     for thing in [body] + (body["backends"] if isinstance(body.get("backends"), list) else []):
         if isinstance(thing, dict) and isinstance(thing.get("url"), str):
             thing["url"] = among(["https://" + backend for backend in BACKENDS], thing["url"])
+    if case.operation.path.startswith("/api/listeners/"):
+        for answer in body.values():
+            if isinstance(answer, dict) and isinstance(answer.get("pool"), str) and NAME.match(answer["pool"]):
+                answer["pool"] = among(POOLS, answer["pool"])
     if isinstance(body.get("listen"), str):
         body["listen"] = among(["127.0.0.1:0", "[::1]:0"], body["listen"])
     if isinstance(body.get("server_names"), list):
-        body["server_names"] = [among(["app.example", "*.app.example"], name) if isinstance(name, str) else name for name in body["server_names"]]
+        body["server_names"] = [among(["app.example", "*.app.example", "**.app.example"], name) if isinstance(name, str) else name for name in body["server_names"]]
     if isinstance(body.get("file"), str) and isinstance(body.get("content"), str):
         body["file"] = among(["/etc/one.yaml", "/etc/two.yaml"], body["file"])
         body["content"] = among(["pools: []", "pools:\n  - name: d\n", "pools:\n  - name: d\n    backends:\n      - url: https://10.0.0.9\n"], body["content"])
