@@ -32,7 +32,7 @@ interface Application {
 }
 
 export function applyCommand(ports: ApplyPorts = { ...systemPorts, disk: systemDisk }): Command {
-  return verb('apply <FILE>', 'Apply a declaration file (YAML) to a running server: pools and backends at once, settings at its next start', [
+  return verb('apply <FILE>', 'Apply a declaration file (YAML) to a running server: pools, backends and listeners at once, settings at its next start', [
     'waybill apply --dry-run /etc/waybill/waybill.yaml',
     'waybill apply --data /var/lib/waybill /etc/waybill/waybill.yaml',
   ])

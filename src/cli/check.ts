@@ -1,6 +1,5 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { routing } from '../../projections/routing.ts'
 import { rehearse } from '../commands/rehearsal.ts'
 import type { Request, Rules, Stamp } from '../commands/decision.ts'
 import { readDeclaration, problemLines, type Declaration } from '../config/declaration.ts'
@@ -11,6 +10,7 @@ import { Fault } from '../core/errors.ts'
 import { systemDisk } from '../core/system/disk.ts'
 import { readDeclarationFile } from './declare.ts'
 import { exitCodes } from './exit-codes.ts'
+import { outsidePools, routingWith } from './outside-pools.ts'
 import { printing } from './output.ts'
 import { printable } from './printable.ts'
 import { plainVerb, systemPorts, type VerbPorts } from './verb.ts'
@@ -40,19 +40,21 @@ export function checkCommand(ports: CheckPorts = systemCheckPorts): Command {
       const path = resolve(file)
       const found = problemsIn(await readDeclarationFile(ports.disk, path), path)
       await printing(ports.stdout, json, async (output) => {
-        const { declaration, problems } = found
-        if (json) await output.object({ file: path, valid: problems.length === 0, problems })
-        else if (declaration === null) await output.text(printableLines(problemLines(file, problems)))
+        const { declaration, notes, problems } = found
+        if (json) return output.object({ file: path, valid: problems.length === 0, problems, notes })
+        if (declaration === null) await output.text(printableLines(problemLines(file, problems)))
         else await output.text(`${printable(file)} is valid: ${countsOf(declaration)}`)
+        if (notes.length > 0) await output.text(printableLines(problemLines(file, notes)))
       })
       if (found.declaration === null) ports.exit(exitCodes.failed)
     })
 }
 
-/** A declaration without problems, or problems without a declaration. */
-type Found =
+/** A declaration without problems, or problems without a declaration. Notes: what only a server can tell. */
+type Found = { readonly notes: readonly FileProblem[] } & (
   | { readonly declaration: Declaration; readonly problems: readonly [] }
   | { readonly declaration: null; readonly problems: readonly FileProblem[] }
+)
 
 /** Nothing of a check is recorded, so nobody has to have asked. */
 const nobody = {
@@ -66,14 +68,20 @@ const nobody = {
 
 function problemsIn(bytes: Uint8Array, file: string): Found {
   const reading = readDeclaration(bytes, file)
-  if ('problems' in reading) return { declaration: null, problems: reading.problems }
+  if ('problems' in reading) return { declaration: null, notes: [], problems: reading.problems }
   const { declaration } = reading
+  const outside = outsidePools(declaration)
+  const notes = outside.map(({ name, path }) => ({ ...declaration.placeOf(path), sentence: noteOf(name) }))
   const rules = rulesOf(declaration)
-  if ('problems' in rules) return { declaration: null, problems: rules.problems }
-  const rehearsal = rehearse(routing.initial(), declaration, { ...nobody, change: declaration.change, file }, rules)
-  if (rehearsal.kind === 'possible') return { declaration, problems: [] }
+  if ('problems' in rules) return { declaration: null, notes, problems: rules.problems }
+  const rehearsal = rehearse(routingWith(outside), declaration, { ...nobody, change: declaration.change, file }, rules)
+  if (rehearsal.kind === 'possible') return { declaration, notes, problems: [] }
   const problems = rehearsal.misfits.map(({ path, refusal }) => ({ ...declaration.placeOf(path), sentence: refusal.sentence }))
-  return { declaration: null, problems }
+  return { declaration: null, notes, problems }
+}
+
+function noteOf(pool: string): string {
+  return `Note: pool "${pool}" is not in this file; apply checks that it exists and is what its listeners need.`
 }
 
 /** As a server would have them that is started with this file and nothing else. */
@@ -87,10 +95,11 @@ function rulesOf(declaration: Declaration): Rules | { readonly problems: readonl
   }
 }
 
-function countsOf({ pools: declared, settings }: Declaration): string {
+function countsOf({ listeners, pools: declared, settings }: Declaration): string {
   const pools = declared ?? []
   const backends = pools.reduce((sum, pool) => sum + (pool.backends?.length ?? 0), 0)
-  return `${counted(pools.length, 'pool')}, ${counted(backends, 'backend')}, ${counted(settings.length, 'setting')}`
+  const counts = [counted(pools.length, 'pool'), counted(backends, 'backend'), counted(Object.keys(listeners ?? {}).length, 'listener')]
+  return [...counts, counted(settings.length, 'setting')].join(', ')
 }
 
 function counted(count: number, what: string): string {

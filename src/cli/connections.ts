@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { ConnectionView } from '../api/schemas-connections.ts'
 import { formatEndpoint } from '../core/endpoint.ts'
 import { printing } from './output.ts'
@@ -19,6 +19,8 @@ export function connectionsCommand(ports: VerbPorts = systemPorts): Command {
 interface ListOptions extends VerbOptions {
   readonly backend?: string
   readonly client?: string
+  readonly encrypted?: string
+  readonly ja4?: string
   readonly limit?: number
   readonly listener?: string
   readonly pool?: string
@@ -35,6 +37,8 @@ function listCommand(ports: VerbPorts): Command {
     .option('--client <IP>', 'only from this address')
     .option('--server-name <NAME>', 'only with this server name')
     .option('--listener <NAME>', 'only by this listener: shared, or pools/NAME')
+    .option('--ja4 <FINGERPRINT>', 'only of clients that look like this')
+    .addOption(new Option('--encrypted <WHETHER>', 'only those of which it is so; null: not known').choices(['true', 'false', 'null']))
     .option('--limit <NUMBER>', 'the first so many', parseCount)
     .action(async (options: ListOptions) => {
       const filter = filterOf(options)
@@ -48,17 +52,19 @@ function listCommand(ports: VerbPorts): Command {
     })
 }
 
-function filterOf({ backend, client, listener, pool, serverName }: ListOptions): Record<string, string> {
+function filterOf({ backend, client, encrypted, ja4, listener, pool, serverName }: ListOptions): Record<string, string> {
   return {
     ...(backend === undefined ? {} : { backend }),
     ...(client === undefined ? {} : { client }),
+    ...(encrypted === undefined ? {} : { encrypted }),
+    ...(ja4 === undefined ? {} : { ja4 }),
     ...(listener === undefined ? {} : { listener }),
     ...(pool === undefined ? {} : { pool }),
     ...(serverName === undefined ? {} : { server_name: serverName }),
   }
 }
 
-const listHead = ['CONNECTION', 'OPENED', 'CLIENT', 'SERVER NAME', 'POOL', 'BACKEND', 'TO BACKEND', 'TO CLIENT']
+const listHead = ['CONNECTION', 'OPENED', 'CLIENT', 'SERVER NAME', 'TLS', 'POOL', 'BACKEND', 'TO BACKEND', 'TO CLIENT']
 
 function listRow(connection: ConnectionView): Cell[] {
   return [
@@ -66,11 +72,17 @@ function listRow(connection: ConnectionView): Cell[] {
     connection.opened_at,
     connection.client && formatEndpoint(connection.client),
     connection.server_name,
+    encryptedText(connection),
     connection.pool,
     connection.backend,
     bytesText(connection.bytes_to_backend),
     bytesText(connection.bytes_to_client),
   ]
+}
+
+/** The version that was negotiated; a dash: not seen yet. */
+function encryptedText({ encrypted, tls }: ConnectionView): Cell {
+  return encrypted === false ? { text: 'plaintext', tone: 'warn' } : tls?.version
 }
 
 function showCommand(ports: VerbPorts): Command {
@@ -92,16 +104,35 @@ function propertiesOf(connection: ConnectionView): [string, Cell][] {
     ['client', connection.client && formatEndpoint(connection.client)],
     ['listener', connection.listener],
     ['server name', connection.server_name],
-    ['offers ALPN', connection.alpn.join(' ')],
-    ['offers TLS', connection.tls_versions.join(' ')],
+    ['routed by', connection.routed_by],
+    ...tlsProperties(connection),
     ['pool', connection.pool],
     ['backend', connection.backend],
     ['backend address', formatEndpoint(connection.backend_address)],
     ['local address', connection.local_address && formatEndpoint(connection.local_address)],
-    ['routed by revision', connection.revision],
+    ['revision', connection.revision],
     ['bytes to backend', bytesText(connection.bytes_to_backend)],
     ['bytes to client', bytesText(connection.bytes_to_client)],
   ]
+}
+
+function tlsProperties(connection: ConnectionView): [string, Cell][] {
+  const { encrypted, tls } = connection
+  return [
+    ['encrypted', encrypted === null ? 'not known' : encrypted ? 'yes' : { text: 'no', tone: 'warn' }],
+    ['offers ALPN', connection.alpn.join(' ')],
+    ['offers TLS', connection.tls_versions.join(' ')],
+    ['offers ECH', connection.ech_offered ? 'yes' : 'no'],
+    ['JA4', connection.ja4],
+    ['negotiated', tls && [tls.version, tls.cipher, tls.group].filter((fact) => fact !== null).join(' ')],
+    ['handshake', tls && handshakeText(tls)],
+    ['alerts', tls && tls.alerts.map(({ by, name }) => `${name} (${by})`).join(' ')],
+  ]
+}
+
+/** `inferred_complete, resumed, after a hello retry request` */
+function handshakeText({ handshake, hello_retry_request: retried, resumed }: NonNullable<ConnectionView['tls']>): string {
+  return [handshake, ...(resumed ? ['resumed'] : []), ...(retried ? ['after a hello retry request'] : [])].join(', ')
 }
 
 function endCommand(ports: VerbPorts): Command {

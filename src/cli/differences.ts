@@ -1,4 +1,5 @@
-import type { Difference } from '../../projections/configuration.ts'
+import type { Difference, ListenerDocument } from '../../projections/configuration.ts'
+import { policyText } from './listener-policy.ts'
 import { printable } from './printable.ts'
 
 /** Differences of configurations as lines: what is new, gone, or different from what to what. */
@@ -30,7 +31,7 @@ export function differenceLine({ after, before, field, kind, subject }: Differen
 /** Of a map, such as that of the routes, the entries that are different. */
 function changeText(before: unknown, after: unknown): string {
   if (!isMap(before) || !isMap(after)) return `${valueText(before)} -> ${valueText(after)}`
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => before[key] !== after[key])
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
   return keys.map((key) => `${printable(key)}: ${valueText(before[key])} -> ${valueText(after[key])}`).join(', ')
 }
 
@@ -42,12 +43,16 @@ function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
 function shortly(object: unknown): string {
   if (typeof object !== 'object' || object === null) return ''
   const said = Object.entries(object).filter(([name, value]) => !unsaid.has(name) && value !== null && !isEmpty(value))
-  return said.length === 0 ? '' : `  ${said.map(([name, value]) => `${name}=${valueText(value)}`).join(' ')}`
+  return said.length === 0 ? '' : `  ${said.map(([name, value]) => `${name}=${fieldText(name, value)}`).join(' ')}`
+}
+
+function fieldText(name: string, value: unknown): string {
+  return name === 'policy' ? `"${policyText(value as ListenerDocument['policy'])}"` : valueText(value)
 }
 
 /** In the subject already, or about the record and not the object. */
 const unsaid: ReadonlySet<string> = new Set([
-  'added_at', 'applied_at', 'backends', 'created_at', 'file', 'host', 'id', 'managed_by', 'name', 'pool', 'port', 'revision', 'ssl_mode',
+  'added_at', 'applied_at', 'backends', 'created_at', 'file', 'host', 'id', 'listener', 'managed_by', 'name', 'pool', 'port', 'revision', 'ssl_mode',
   'state',
 ])
 

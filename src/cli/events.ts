@@ -28,7 +28,7 @@ export function eventsCommand(ports: VerbPorts = systemPorts): Command {
     .addOption(new Option('--stream <STREAM>', 'which records').choices([...streams, 'all']).default('all'))
     .option('--type <TYPE>', 'a type or the front of one: connection, pool.changed')
     .option('--subject <SUBJECT>', 'what they are about; with * at the end the front of it: backends/payments/*')
-    .option('--pool <POOL>', 'only those that name this pool')
+    .option('--pool <POOL>', 'only those that name this pool; waybill trail also tells when a listener stops sending clients there')
     .option('--backend <BACKEND>', 'only those that name this backend, host:port')
     .option('--connection <ID>', 'only those of this connection')
     .option('--actor <ID>', 'only what this actor did')

@@ -1,4 +1,5 @@
-import { configurationOf, type BackendDocument, type Configuration, type PoolDocument } from '../../projections/configuration.ts'
+import { configurationOf, type BackendDocument, type Configuration, type ListenerDocument, type PoolDocument } from '../../projections/configuration.ts'
+import { listenerName } from '../../projections/listeners.ts'
 import { Fault } from '../core/errors.ts'
 import type { Moment } from '../live/snapshots/history.ts'
 import { configurationAt } from '../live/time-travel.ts'
@@ -37,9 +38,31 @@ export function momentOf(text: string | null): Moment {
 }
 
 export async function poolsFromFiles(ports: VerbPorts, options: TargetOptions): Promise<readonly PoolDocument[]> {
-  const [now] = await configurationsFromFiles(ports, options, 'pools', [momentOf(null)])
+  const { pools } = await nowFromFiles(ports, options, 'pools')
+  return pools
+}
+
+/** The whole of it, with a word on what files can't know. */
+async function nowFromFiles(ports: VerbPorts, options: TargetOptions, verb: string): Promise<Configuration> {
+  const [now] = await configurationsFromFiles(ports, options, verb, [momentOf(null)])
   say(ports, 'No server holds the folder: this is what its files say, without statistics and health.')
-  return now!.configuration.pools
+  return now!.configuration
+}
+
+/** With the address of those that have one in the configuration; that of the shared one is a setting. */
+export async function listenersFromFiles(
+  ports: VerbPorts,
+  options: TargetOptions,
+): Promise<readonly (ListenerDocument & { readonly address: string | null })[]> {
+  const { listeners, pools } = await nowFromFiles(ports, options, 'listeners')
+  const addresses = new Map(pools.map(({ listen, name }) => [listenerName(name), listen]))
+  return listeners.map((listener) => ({ ...listener, address: addresses.get(listener.listener) ?? null }))
+}
+
+export async function listenerFromFiles(ports: VerbPorts, options: TargetOptions, name: string): Promise<ListenerDocument> {
+  const found = (await listenersFromFiles(ports, options)).find(({ listener }) => listener === name)
+  if (found === undefined) throw new Fault('listener_unknown', 'settings', `there is no listener "${name}"; waybill listeners list shows those that exist`)
+  return found
 }
 
 export async function poolFromFiles(ports: VerbPorts, options: TargetOptions, name: string): Promise<PoolDocument> {

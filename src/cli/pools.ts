@@ -84,6 +84,9 @@ function propertiesOf(pool: ShownPool): [string, Cell][] {
     ['routes', routesText(pool)],
     ['health check interval', durationText(pool.health_check_interval)],
     ['drain timeout', typeof pool.drain_timeout === 'number' ? durationText(pool.drain_timeout) : 'none'],
+    ['least TLS version', pool.min_tls_version ?? 'any'],
+    ['rejects ECH', pool.reject_ech ? 'yes' : 'no'],
+    ['allows plaintext', pool.allow_plaintext ? { text: 'yes', tone: 'warn' } : 'no'],
     ['owner', pool.owner],
     ['business need', pool.business_need],
     ['managed by', pool.managed_by_file ?? pool.managed_by],
@@ -153,7 +156,7 @@ function changeCommand(ports: VerbPorts): Command {
   })
 }
 
-const unsettable = ['business_need', 'drain_timeout', 'listen', 'owner', 'server_names'] as const
+const unsettable = ['business_need', 'drain_timeout', 'listen', 'min_tls_version', 'owner', 'server_names'] as const
 type ChangeOptions = PoolFields & WriteOptions & { readonly unset?: readonly string[] }
 
 function collectUnset(text: string, before: readonly string[] | undefined): readonly string[] {

@@ -8,6 +8,7 @@ import { demoCommand } from './demo.ts'
 import { diffCommand } from './diff.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { eventsCommand } from './events.ts'
+import { listenersCommand } from './listeners.ts'
 import { poolsCommand } from './pools.ts'
 import { serveCommand } from './serve.ts'
 import { stateCommand } from './state.ts'
@@ -22,7 +23,7 @@ export function buildProgram(): Command {
     .addHelpText('after', '\nExamples:\n  waybill demo\n  waybill serve --data /var/lib/waybill\n  waybill pools list')
   const verbs = [
     demoCommand(), serveCommand(), doctorCommand(),
-    poolsCommand(), backendsCommand(), connectionsCommand(),
+    poolsCommand(), backendsCommand(), listenersCommand(), connectionsCommand(),
     checkCommand(), applyCommand(),
     eventsCommand(), stateCommand(), diffCommand(), trailCommand(),
     completionCommand(() => program),

@@ -4,6 +4,7 @@ import { Fault } from '../core/errors.ts'
 import { backendTable } from './backend-table.ts'
 import { configurationsFromFiles, momentOf, type PastConfiguration } from './folder-configuration.ts'
 import { isRevision, momentForm, momentText } from './moment.ts'
+import { policyText } from './listener-policy.ts'
 import { printing, type Output } from './output.ts'
 import { printable } from './printable.ts'
 import { properties, table, type Cell } from './table.ts'
@@ -62,6 +63,7 @@ async function show(output: Output, { configuration, moment }: PastConfiguration
     await output.text(properties(stream, poolProperties(pool)))
     if (pool.backends.length > 0) await output.text(backendTable(stream, pool.backends, false))
   }
+  await showListeners(output, configuration)
   await showDeclarations(output, configuration)
 }
 
@@ -72,6 +74,9 @@ function poolProperties(pool: Configuration['pools'][number]): [string, Cell][] 
     ...named('server names', pool.server_names.join(' ')),
     ...named('listen', pool.listen),
     ...named('default route', pool.default_route ? 'yes' : null),
+    ...named('least TLS version', pool.min_tls_version),
+    ...named('rejects ECH', pool.reject_ech ? 'yes' : null),
+    ...named('allows plaintext', pool.allow_plaintext ? 'yes' : null),
     ...named('owner', pool.owner),
     ...named('business need', pool.business_need),
     ...named('declared in', pool.managed_by_file),
@@ -82,6 +87,16 @@ function poolProperties(pool: Configuration['pools'][number]): [string, Cell][] 
 /** A line only where there is something to say. */
 function named(name: string, value: string | null): [string, Cell][] {
   return value === null || value === '' ? [] : [[name, value]]
+}
+
+/** Those of which something was set; what the others do follows from the pools. */
+async function showListeners(output: Output, { listeners }: Configuration): Promise<void> {
+  const rows = listeners
+    .filter(({ set }) => set.length > 0)
+    .map(({ listener, managed_by_file: file, policy, revision }) => [listener, policyText(policy), file, revision])
+  if (rows.length === 0) return
+  await output.text('')
+  await output.text(table(output.stream, ['LISTENER', 'CLIENTS WITHOUT A ROUTE', 'DECLARED IN', 'REVISION'], rows))
 }
 
 async function showDeclarations(output: Output, { declarations }: Configuration): Promise<void> {

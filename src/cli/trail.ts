@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { trailDocument, type TrailDocument } from '../../projections/trail-document.ts'
-import type { TrailSubject } from '../../projections/trail.ts'
+import type { TrailSubject } from '../../projections/trail-subject.ts'
 import { streams } from '../../events/define.ts'
+import { sharedListener } from '../../projections/listeners.ts'
 import { Fault } from '../core/errors.ts'
 import { readTrail } from '../live/read-trail.ts'
 import { printing, type Output } from './output.ts'
@@ -10,7 +11,7 @@ import { progressOf } from './progress.ts'
 import { bytesText, table, type Cell } from './table.ts'
 import { dataFolder, readServer, systemPorts, verb, type VerbOptions, type VerbPorts } from './verb.ts'
 
-/** `waybill trail`: everything that happened to one pool, backend or connection, or that one actor did. */
+/** `waybill trail`: everything that happened to one pool, backend, listener or connection, or that one actor did. */
 
 /** As the API answers it. */
 interface TrailAnswer extends TrailDocument {
@@ -18,9 +19,10 @@ interface TrailAnswer extends TrailDocument {
 }
 
 export function trailCommand(ports: VerbPorts = systemPorts): Command {
-  return verb('trail <SUBJECT>', 'Show everything that happened to a pool, backend or connection, or that an actor did', [
+  return verb('trail <SUBJECT>', 'Show everything that happened to a pool, backend, listener or connection, or that an actor did', [
     'waybill trail pools/payments',
     'waybill trail backends/payments/10.0.4.11:8443',
+    'waybill trail listeners/shared',
     'waybill trail connections/0199e3c1-7a52-7000-8000-000000000001',
     'waybill trail actors/loopback --json | jq .entries[].outcome',
   ]).action(async (subject: string, options: VerbOptions) => {
@@ -39,11 +41,18 @@ function subjectOf(text: string): TrailSubject {
   if (first !== undefined && first !== '') {
     if (kind === 'pools' && rest.length === 0) return { kind: 'pool', name: first }
     if (kind === 'backends' && remainder !== '') return { kind: 'backend', pool: first, id: remainder }
+    if (kind === 'listeners' && (first === sharedListener ? rest.length === 0 : first === 'pools' && isName(rest))) {
+      return { kind: 'listener', name: [first, ...rest].join('/') }
+    }
     if (kind === 'connections' && rest.length === 0) return { kind: 'connection', id: first }
     if (kind === 'actors') return { kind: 'actor', id: [first, ...rest].join('/') }
   }
-  const message = `"${text}" is no subject; write pools/NAME, backends/POOL/HOST:PORT, connections/ID or actors/ID`
+  const message = `"${text}" is no subject; write pools/NAME, backends/POOL/HOST:PORT, listeners/shared, listeners/pools/NAME, connections/ID or actors/ID`
   throw new Fault('subject_invalid', 'settings', message)
+}
+
+function isName(rest: readonly string[]): boolean {
+  return rest.length === 1 && rest[0] !== ''
 }
 
 async function trailOfSubject(ports: VerbPorts, options: VerbOptions, about: TrailSubject): Promise<TrailAnswer> {
@@ -60,6 +69,7 @@ function queryOf(about: TrailSubject): URLSearchParams {
     case 'actor': return new URLSearchParams({ actor: about.id })
     case 'backend': return new URLSearchParams({ backend: `${about.pool}/${about.id}` })
     case 'connection': return new URLSearchParams({ connection: about.id })
+    case 'listener': return new URLSearchParams({ listener: about.name })
     case 'pool': return new URLSearchParams({ pool: about.name })
   }
 }

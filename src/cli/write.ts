@@ -37,7 +37,7 @@ export function withChange(command: Command): Command {
     .option('--reason <TEXT>', 'why; goes into the record')
     .option('--requested-by <NAME>', 'who wants it; goes into the record as given')
     .option('--approved-by <NAME>', 'who agreed; goes into the record as given')
-    .option('--if-match <REVISION>', 'only if this is still the revision of the pool')
+    .option('--if-match <REVISION>', 'only if this is still the revision of the pool, or of the listener')
     .option('--idempotency-key <KEY>', 'a repeat with the same key changes nothing and gets the first answer')
     .option('--dry-run', 'show what would be different and how many open connections it touches; change nothing', false)
 }

@@ -35,6 +35,19 @@ describe('apply', () => {
     expect((await api.records('control')).map(({ data: { origin } }) => origin)).toEqual([{ ip: null, port: null, via: 'socket' }, { ip: null, port: null, via: 'socket' }])
   })
 
+  test('listeners are shown as the rest is', async () => {
+    await using data = folder()
+    await using api = await serving(data)
+    const file = written(data, `${content}    listen: 9443
+listeners: {shared: {no_sni: {pool: a}}, pools/a: {timeout: refuse}}
+`)
+    const tried = await apply(data, '--dry-run', file)
+    expect(tried.out).toMatch(/^~ listeners\/shared {2}no_sni: refuse -> \{"pool":"a"\}$/m)
+    expect(tried.out).toMatch(/^\+ listeners\/pools\/a {2}managed_by_file=.* policy="no_sni: a, unknown_sni: a" set=\["timeout"\]$/m)
+    expect((await apply(data, file)).out).toBe(tried.out.replace(' if it is applied; nothing was recorded', ''))
+    expect((await api.get('/api/listeners/shared')).json).toMatchObject({ managed_by: 'file', policy: { no_sni: { pool: 'a' } } })
+  })
+
   test('--dry-run prints the same and records nothing', async () => {
     await using data = folder()
     await using api = await serving(data)

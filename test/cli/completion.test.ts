@@ -26,6 +26,8 @@ describe('bash', () => {
     expect(offered(bash, 'backends', 'drain', 'payments', '10.0.4.11:8443', '--wa')).toEqual(['--wait'])
     expect(offered(bash, 'events', '--stream', 'con')).toEqual(['control', 'connections'])
     expect(offered(bash, 'pools', 'create', 'x', '--algorithm', 'r')).toEqual(['random', 'round_robin'])
+    expect(offered(bash, 'listeners', 'change', 'shared', '--no')).toEqual(['--no-sni', '--not-tls'])
+    expect(offered(bash, 'pools', 'change', 'x', '--min-tls-version', 'TLSv1.')).toEqual(['TLSv1.1', 'TLSv1.2', 'TLSv1.3'])
     expect(offered(bash, 'serve', '--log-level', 'w')).toEqual(['warn'])
     expect(offered(bash, 'completion', '')).toEqual(expect.arrayContaining(['bash', 'fish', 'zsh']))
     expect(offered(bash, 'pools', 'list', '--api', '')).toEqual([])

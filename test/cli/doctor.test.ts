@@ -149,11 +149,22 @@ describe('waybill doctor', () => {
     await using data = folder()
     await using api = await serving(data)
     api.listeners.push({ address: '127.0.0.1:1', code: 'EACCES', listener: 'pools/a', pool: 'a', state: 'failed' })
-    await api.post('/api/pools', { name: 'a', backends: [{ url: 'https://does-not-exist.invalid' }] })
+    await api.post('/api/pools', { name: 'a', listen: '127.0.0.1:1', backends: [{ url: 'https://does-not-exist.invalid' }] })
+    await api.post('/api/pools', { name: 'empty', allow_plaintext: true, business_need: 'terminals', default_route: false })
+    await api.post('/api/pools', { name: 'tls', server_names: ['tls.example'], backends: [{ url: 'https://does-not-exist.invalid' }] })
+    const empty = { pool: 'empty' }
+    await api.call('PATCH', '/api/listeners/shared', {
+      malformed: { pool: 'tls' }, no_sni: empty, not_tls: empty, sslv2: empty, timeout: empty, too_large: empty, unknown_sni: { pool: 'tls' },
+    })
+    await api.call('PATCH', '/api/listeners/pools/a', { malformed: empty, timeout: { pool: 'tls' } })
     api.notReady.push({ code: 'starting', sentence: 'It is starting.' })
     const { exits, out } = await doctor('--data', data.path, ...flags)
     expect(exits).toEqual([1])
     expect(out).toContain('The server is not ready: It is starting.')
+    expect(out).toContain('shared sends clients to pool empty (no_sni, not_tls, sslv2, timeout, too_large), which has no backend: they are refused.')
+    expect(out).toContain('shared lets clients in that may not be encrypted (not_tls, sslv2, timeout, too_large), to pool empty.')
+    expect(out).toContain('pools/a lets clients in that may not be encrypted (malformed), to pool empty.')
+    expect(out).not.toContain('to pool tls')
     expect(out).toContain("pools/a can't be bound to 127.0.0.1:1: EACCES.")
     expect(out).toContain('does-not-exist.invalid does not resolve')
   })

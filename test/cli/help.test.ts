@@ -20,7 +20,7 @@ function helpOf(command: Command): string {
 describe('help', () => {
   test('there are all the verbs', () => {
     expect(program.commands.map((command) => command.name()).toSorted()).toEqual([
-      'apply', 'backends', 'check', 'completion', 'connections', 'demo', 'diff', 'doctor', 'events', 'pools', 'serve', 'state', 'trail',
+      'apply', 'backends', 'check', 'completion', 'connections', 'demo', 'diff', 'doctor', 'events', 'listeners', 'pools', 'serve', 'state', 'trail',
     ])
   })
 

@@ -13,6 +13,7 @@ describe('pools with a server', () => {
     const made = await pools(
       'create', 'payments', '--server-name', 'pay.example.com', '--server-name', '*.pay.example.com', '--listen', '9443',
       '--algorithm', 'round_robin', '--health-check-interval', '5s', '--drain-timeout', '10m', '--owner', 'ops', '--business-need', 'cards',
+      '--min-tls-version', 'TLSv1.2', '--reject-ech', '--allow-plaintext',
       '--backend', 'https://10.0.4.11:8443', '--backend', 'https://10.0.4.12:8443,weight=3',
       '--ticket', 'CHG-1', '--reason', 'first', '--requested-by', 'ada', '--approved-by', 'grace', '--data', data.path,
     )
@@ -21,8 +22,8 @@ describe('pools with a server', () => {
     expect(others).toEqual([])
     expect(record).toMatchObject({
       data: {
-        algorithm: 'round_robin', business_need: 'cards', drain_timeout: 600_000, health_check_interval: 5_000, listen: '[::]:9443',
-        name: 'payments', owner: 'ops', server_names: ['pay.example.com', '*.pay.example.com'],
+        algorithm: 'round_robin', allow_plaintext: true, business_need: 'cards', drain_timeout: 600_000, health_check_interval: 5_000, listen: '[::]:9443',
+        min_tls_version: 'TLSv1.2', name: 'payments', owner: 'ops', reject_ech: true, server_names: ['pay.example.com', '*.pay.example.com'],
         backends: [{ id: '10.0.4.11:8443', weight: 1 }, { id: '10.0.4.12:8443', weight: 3 }],
         change: { approved_by: 'grace', reason: 'first', requested_by: 'ada', ticket: 'CHG-1' },
       },
@@ -45,6 +46,7 @@ describe('pools with a server', () => {
     expect(objects((await pools('list', '--json', '--data', data.path)).out)).toMatchObject([{ name: 'a' }, { name: 'b' }])
     const shown = await pools('show', 'a', '--data', data.path)
     expect(shown.out).toMatch(/^algorithm +least_connections$/m)
+    expect(shown.out).toMatch(/^least TLS version +any\nrejects ECH +no\nallows plaintext +no$/m)
     expect(shown.out).toMatch(/^10\.0\.4\.11:443 +1 +active +new +0 +0 +0 B +0 B +0$/m)
     expect(objects((await pools('show', 'a', '--json', '--data', data.path)).out)).toMatchObject([{ name: 'a', backends: [{ id: '10.0.4.11:443' }] }])
   })
@@ -64,6 +66,19 @@ describe('pools with a server', () => {
     expect(changed).toMatchObject({ error: null, out: 'Pool a is as asked; its revision is 2.\n' })
     expect((await api.records('control'))[1]).toMatchObject({ data: { set: { algorithm: 'random', owner: null, server_names: [] } } })
     expect((await pools('change', 'a', '--unset', 'name', '--data', data.path)).error).toMatchObject({ name: 'CommanderError' })
+  })
+
+  test('what a pool says of TLS is set and taken back', async () => {
+    await using data = folder()
+    await using api = await serving(data)
+    await api.post('/api/pools', { name: 'a' })
+    const change = (...argv: string[]) => pools('change', 'a', ...argv, '--data', data.path)
+    expect((await change('--allow-plaintext')).error).toMatchObject({ problem: 'business_need_missing' })
+    expect((await change('--allow-plaintext', '--business-need', 'terminals', '--reject-ech', '--min-tls-version', 'TLSv1.3')).error).toBeNull()
+    expect((await pools('show', 'a', '--data', data.path)).out).toMatch(/^least TLS version +TLSv1\.3\nrejects ECH +yes\nallows plaintext +yes$/m)
+    expect((await change('--no-allow-plaintext', '--no-reject-ech', '--unset', 'min_tls_version')).error).toBeNull()
+    expect((await api.records('control'))[2]).toMatchObject({ data: { set: { allow_plaintext: false, min_tls_version: null, reject_ech: false } } })
+    expect((await change('--min-tls-version', '1.2')).error).toMatchObject({ name: 'CommanderError' })
   })
 
   test('--dry-run shows what would be different and records nothing', async () => {

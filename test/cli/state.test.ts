@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { PoolChanged, PoolCreated } from '../../events/pool.ts'
 import { backendsCommand } from '../../src/cli/backends.ts'
 import { diffCommand } from '../../src/cli/diff.ts'
+import { listenersCommand } from '../../src/cli/listeners.ts'
 import { poolsCommand } from '../../src/cli/pools.ts'
 import { stateCommand } from '../../src/cli/state.ts'
 import type { EventLog } from '../../src/log/event-log.ts'
@@ -65,6 +66,7 @@ describe.each(['a server', 'files'] as const)('from %s', (from) => {
     )
     expect(objects((await run(diffCommand, ['--from', '0', '--json', '--data', data.path])).out)).toMatchObject([
       { kind: 'added', subject: 'pools/a' }, { kind: 'added', subject: 'backends/a/10.0.4.11:8443' }, { field: 'default_route', subject: 'routes' },
+      { field: 'no_sni', subject: 'listeners/shared' }, { field: 'unknown_sni', subject: 'listeners/shared' },
     ])
     expect((await run(diffCommand, ['--from', '2', '--data', data.path])).out).toContain('Nothing is different.')
   })
@@ -80,7 +82,7 @@ describe.each(['a server', 'files'] as const)('from %s', (from) => {
   })
 })
 
-describe('pools and backends from files', () => {
+describe('pools, backends and listeners from files', () => {
   test('are shown without statistics and health, and that is said', async () => {
     await using data = folder()
     await written(data)
@@ -90,6 +92,9 @@ describe('pools and backends from files', () => {
     expect(objects((await run(poolsCommand, ['show', 'a', '--json', '--data', data.path])).out)).toMatchObject([{ backends: [{ weight: 1 }], owner: 'ops' }])
     expect((await run(backendsCommand, ['list', 'a', '--data', data.path])).out).toMatch(/^10\.0\.4\.11:8443 +1 +active +- +- +- +- +- +-$/m)
     expect((await run(backendsCommand, ['show', 'a', '10.0.4.11:8443', '--data', data.path])).error).toBeNull()
+    expect((await run(listenersCommand, ['list', '--data', data.path])).out).toMatch(/^shared +- +- +no_sni: a, unknown_sni: a +0$/m)
+    expect((await run(listenersCommand, ['show', 'shared', '--data', data.path])).out).toMatch(/^no_sni +pool a \(default\)$/m)
+    expect((await run(listenersCommand, ['show', 'pools/a', '--data', data.path])).error).toMatchObject({ code: 'listener_unknown', source: 'settings' })
     expect((await run(poolsCommand, ['show', 'b', '--data', data.path])).error).toMatchObject({ code: 'pool_unknown' })
     expect((await run(backendsCommand, ['show', 'a', 'b:1', '--data', data.path])).error).toMatchObject({ code: 'backend_unknown' })
   })

@@ -20,12 +20,15 @@ describe('trail', () => {
     expect(ofPool.error).toBeNull()
     expect(ofPool.out.split('\n').map((line) => line.slice(26))).toEqual([
       expect.stringMatching(/^SUBJECT +WHAT +BY +REVISION$/),
-      expect.stringMatching(/^pools\/a +created with 1 backend +loopback +1$/),
+      expect.stringMatching(/^pools\/a +created with 1 backend, as the default route +loopback +1$/),
       expect.stringMatching(/^backends\/a\/backend1\.internal:8443 +drained; open connections go on +loopback +2$/),
       '',
     ])
     expect(objects((await trail(data, `backends/a/${id}`, '--json')).out)).toMatchObject([{ entries: [{ revision: 1 }, { revision: 2 }] }])
     expect(objects((await trail(data, 'actors/loopback', '--json')).out)[0]).toMatchObject({ about: { kind: 'actor', id: 'loopback' } })
+    await api.call('PATCH', '/api/listeners/shared', { timeout: { pool: 'a' } })
+    expect((await trail(data, 'listeners/shared')).out).toMatch(/ listeners\/shared +changed: timeout \{"pool":"a"\} +loopback +3\n/)
+    expect((await trail(data, 'listeners/pools/a')).out).toBe('Nothing is on record of listeners/pools/a.\n')
     expect((await trail(data, 'pools/b')).out).toBe('Nothing is on record of pools/b.\n')
   })
 
@@ -38,12 +41,13 @@ describe('trail', () => {
     const { error, out } = await trail(data, 'pools/a')
     expect(error).toBeNull()
     expect(out).toMatch(/ 1\n.* 1 \(void\)\n$/)
+    expect(objects((await trail(data, 'listeners/shared', '--json')).out)).toMatchObject([{ about: { kind: 'listener', name: 'shared' } }])
     expect(objects((await trail(data, `backends/a/${id}`, '--json')).out)).toMatchObject([
       { about: { id, kind: 'backend', pool: 'a' }, changes_end: null, entries: [{ effect: 'effective' }, { effect: 'void' }] },
     ])
   })
 
-  test.each(['a', 'pools/', 'pools/a/b', 'backends/a', 'connections', 'nodes/a'])('%s is no subject', async (subject) => {
+  test.each(['a', 'pools/', 'pools/a/b', 'backends/a', 'connections', 'nodes/a', 'listeners/a', 'listeners/shared/a', 'listeners/pools', 'listeners/pools/', 'listeners/pools/a/b'])('%s is no subject', async (subject) => {
     await using data = folder()
     expect((await trail(data, subject)).error).toMatchObject({ code: 'subject_invalid', source: 'settings' })
   })

@@ -55,6 +55,14 @@ describe('every verb', () => {
     expect(await waybillSays('backends', 'remove', 'app', '127.0.0.1:1')).toContain('is removed')
   })
 
+  test('listeners are listed, shown and changed', async () => {
+    expect(await waybillSays('listeners', 'list')).toMatch(/^shared +\S+ +bound +refuses them all +0$/m)
+    expect(await waybillSays('listeners', 'change', 'shared', '--no-sni', 'pool:app', '--ticket', 'CHG-2')).toMatch(/^Listener shared is as asked; its revision is \d+\.\n$/)
+    expect(await waybillSays('listeners', 'show', 'shared')).toMatch(/^no_sni +pool app$/m)
+    expect(await objects('events', '--type', 'listener.changed')).toMatchObject([{ data: { change: { ticket: 'CHG-2' }, set: { no_sni: { pool: 'app' } } } }])
+    expect(await waybillSays('listeners', 'change', 'shared', '--no-sni', 'default')).toContain('is as asked')
+  })
+
   test('--dry-run writes nothing', async () => {
     const before = await objects('events', '--stream', 'control')
     expect(await waybillSays('pools', 'remove', 'app', '--dry-run')).toContain('- pools/app')
@@ -66,7 +74,9 @@ describe('every verb', () => {
     await once(client, 'secureConnect')
     const [connection] = await objects('connections', 'list', '--pool', 'app')
     const id = String(connection!['id'])
-    expect(await waybillSays('connections', 'show', id)).toMatch(/^server name +app\.example\.test$/m)
+    const shown = await waybillSays('connections', 'show', id)
+    expect(shown).toMatch(/^server name +app\.example\.test$/m)
+    expect(shown).toMatch(/^JA4 +t13\S+\nnegotiated +TLSv1\.3 TLS_\w+ \w+$/m)
 
     const waiting = spawnWaybill(['backends', 'drain', 'app', backend, '--wait', '--data', data])
     let said = ''
@@ -104,6 +114,9 @@ describe('every verb', () => {
       [['pools', 'change', 'app', '--owner', 'me', '--if-match', '1'], 1],
       [['pools', 'create', 'Not A Name'], 2],
       [['pools', 'create', 'x', '--algorithm', 'dice'], 2],
+      [['listeners', 'change', 'shared', '--no-sni', 'pool:nowhere'], 1],
+      [['listeners', 'change', 'shared', '--no-sni', 'nowhere'], 2],
+      [['listeners', 'show', 'app'], 2],
       [['pools', 'list', '--colour'], 2],
       [['pools'], 2],
       [['state', '--at', 'noon'], 2],
@@ -143,6 +156,7 @@ describe('every verb', () => {
     expect(said).toBe('The server has stopped, so this is all for now.\n')
 
     for (const [index, args] of about.entries()) expect(await objects(...args)).toEqual(served[index])
+    expect(await objects('listeners', 'list')).toMatchObject([{ listener: 'shared', policy: { no_sni: 'refuse' } }])
     const listed = await runWaybill(['pools', 'list', '--data', data])
     expect(listed).toMatchObject({ code: 0, stderr: expect.stringContaining('without statistics and health') })
     expect(await objects('events', '--type', 'node.stopped')).toHaveLength(1)

@@ -23,6 +23,8 @@ pools:
     backends: [{url: "https://127.0.0.1:9"}, {url: "https://127.0.0.1:10"}]
   - name: other
     server_names: [other.example]
+listeners:
+  shared: {no_sni: {pool: app}, sslv2: null}
 `
 const swapped = `settings: {peek_timeout_ms: 3000, dial_timeout_ms: 7}
 pools:
@@ -31,6 +33,9 @@ pools:
     backends: [{url: "https://127.0.0.1:9"}]
   - name: other
     server_names: [app.example]
+    min_tls_version: TLSv1.2
+listeners:
+  shared: {unknown_sni: {pool: other}}
 `
 
 const said = (server: RunningWaybill, text: string): string | undefined => server.lines.find((line) => line.includes(text))
@@ -56,16 +61,16 @@ test('from the first start over SIGHUP to the next one', { timeout: processesTim
     expect(await poolsOf(server)).toMatchObject([
       { name: 'app', managed_by: 'file', managed_by_file: file }, { name: 'other', managed_by: 'file' },
     ])
-    expect(subjects(data)).toEqual(['pool.created pools/app', 'pool.created pools/other', 'config.applied'])
-    expect(rawRecords(data, 'control')[2]!.data).toMatchObject({
-      actor: { authn: 'none', type: 'node' }, file, objects: { created: 2 }, origin: { via: 'internal' },
+    expect(subjects(data)).toEqual(['pool.created pools/app', 'pool.created pools/other', 'listener.changed listeners/shared', 'config.applied'])
+    expect(rawRecords(data, 'control')[3]!.data).toMatchObject({
+      actor: { authn: 'none', type: 'node' }, file, objects: { changed: 1, created: 2 }, origin: { via: 'internal' },
       settings: [{ name: 'peek_timeout_ms', value: '4000' }],
     })
     const started = rawRecords(data, 'operations').find(({ type }) => type.endsWith('node.started.v1'))!
     expect(started.data['settings']).toEqual(expect.arrayContaining([{ name: 'peek_timeout_ms', value: '4000' }, { name: 'dial_timeout_ms', value: '900' }]))
 
     await hangUp(server, 'is unchanged since it was applied')
-    expect(rawRecords(data, 'control')).toHaveLength(3)
+    expect(rawRecords(data, 'control')).toHaveLength(4)
 
     // The API may not touch what is declared, and may drain it.
     const refused = await fetch(`${server.api}/api/pools/app`, { method: 'PATCH', body: JSON.stringify({ server_names: [] }) })
@@ -87,8 +92,12 @@ test('from the first start over SIGHUP to the next one', { timeout: processesTim
     await hangUp(server, 'was applied')
     expect(await poolsOf(server)).toMatchObject([{ server_names: ['other.example'] }, { server_names: ['app.example'] }])
     expect(subjects(data).slice(before)).toEqual([
-      'pool.changed pools/app', 'pool.changed pools/other', 'pool.changed pools/app', 'backend.removed backends/app/127.0.0.1:10', 'config.applied',
+      'pool.changed pools/app', 'pool.changed pools/other', 'pool.changed pools/app', 'backend.removed backends/app/127.0.0.1:10',
+      'listener.changed listeners/shared', 'config.applied',
     ])
+    expect(await (await fetch(`${server.api}/api/listeners/shared`)).json()).toMatchObject({
+      managed_by_file: file, policy: { no_sni: 'refuse', unknown_sni: { pool: 'other' } }, set: ['unknown_sni'],
+    })
     const [backend] = ((await (await fetch(`${server.api}/api/pools/app/backends`)).json()) as { backends: object[] }).backends
     expect(backend).toMatchObject({ id: '127.0.0.1:9', state: 'draining' })
     // The flag hides one of the two settings.
@@ -137,14 +146,14 @@ test('waybill apply --dry-run writes nothing, waybill apply does; check needs no
   using folder = new TemporaryFolder()
   const data = join(folder.path, 'data')
   const file = declare(folder, first)
-  expect(await runWaybill(['check', file])).toMatchObject({ code: 0, stdout: `${file} is valid: 2 pools, 2 backends, 1 setting\n` })
+  expect(await runWaybill(['check', file])).toMatchObject({ code: 0, stdout: `${file} is valid: 2 pools, 2 backends, 1 listener, 1 setting\n` })
   await using server = await startWaybill(data)
   const dry = await runWaybill(['apply', '--dry-run', '--data', data, file])
   expect(dry).toMatchObject({ code: 0, stdout: expect.stringContaining('+ pools/app') })
   expect(rawRecords(data, 'control')).toEqual([])
   const applied = await runWaybill(['apply', '--api', server.api, file])
-  expect(applied).toMatchObject({ code: 0, stdout: expect.stringContaining('2 created, 0 changed, 0 removed.') })
-  expect(rawRecords(data, 'control')).toHaveLength(3)
+  expect(applied).toMatchObject({ code: 0, stdout: expect.stringContaining('2 created, 1 changed, 0 removed.') })
+  expect(rawRecords(data, 'control')).toHaveLength(4)
   const broken = declare(folder, 'pools: {}\n')
   expect(await runWaybill(['check', broken])).toMatchObject({ code: 1, stdout: `${broken}:1:8: pools must be a list.\n` })
   expect(await runWaybill(['apply', '--data', data, broken])).toMatchObject({ code: 2, stderr: `waybill: ${broken}:1:8: pools must be a list.\n` })

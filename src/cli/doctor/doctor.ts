@@ -22,7 +22,7 @@ import { problem, ok, type Finding, type Level } from './finding.ts'
 import { checkFolder, checkLog, checkSocketPath, checkSync } from './folder-checks.ts'
 import { checkBackends, checkPort } from './network-checks.ts'
 import { checkClock, checkDescriptors, checkNode } from './process-checks.ts'
-import { backendsOf, checkListeners, checkServer, listenersOf } from './server-checks.ts'
+import { backendsIn, checkAnswers, checkListeners, checkServer, listenersOf, poolsOf } from './server-checks.ts'
 
 /** `waybill doctor`: looks at what a server needs, and says what to do. Changes nothing but for a file that it measures with. */
 
@@ -84,20 +84,23 @@ async function* serverAndNetwork({ clock }: DoctorPorts, settings: Settings): As
   const server: Server = { socketPath: join(settings.data, socketName) }
   const answer = await checkServer(server)
   const ours = new Set<string>()
+  let pools: Awaited<ReturnType<typeof poolsOf>> = []
   if (answer === null) yield await checkLog(settings, systemDisk, clock, process.pid)
   else {
     yield answer
     const listeners = await listenersOf(server)
-    for (const { address } of listeners) ours.add(address)
+    pools = await poolsOf(server)
+    for (const { address } of listeners) if (address !== null) ours.add(address)
     for (const endpoint of [settings.api, settings.ops]) {
       if (endpoint !== null && (await answersAt(endpoint))) ours.add(formatEndpoint(endpoint))
     }
     yield* checkListeners(listeners)
+    yield* checkAnswers(listeners, pools)
   }
   yield await checkPort(network, 'listen', settings.listen, ours)
   yield await checkPort(network, 'api', settings.api, ours)
   if (settings.ops !== null) yield await checkPort(network, 'ops', settings.ops, ours)
-  if (answer !== null) yield* await checkBackends(network, clock, await backendsOf(server))
+  if (answer !== null) yield* await checkBackends(network, clock, backendsIn(pools))
 }
 
 /** Whether a Waybill answers where one of ours is configured to: it is ours, as it holds the folder. */
