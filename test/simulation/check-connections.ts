@@ -27,6 +27,9 @@ export function checkConnections(evidence: Evidence): string[] {
   return problems
 }
 
+/** What a backend did that its connection was ended for. Here it says its ServerHello in one piece: nothing passes before. */
+export const brokenTerms: ReadonlySet<string> = new Set(['backend_not_tls', 'cipher_forbidden', 'tls_version_too_low'])
+
 export function is({ json }: LogRecord, fact: string): boolean {
   return json.type === `dev.waybill.connection.${fact}.v1`
 }
@@ -59,30 +62,43 @@ function checkBytes(record: LogRecord, opening: LogRecord | undefined, { backend
   if (client === undefined || backend === undefined) return []
   const problems: string[] = []
   const say = (what: string): void => void problems.push(`${connection_id} (${close.because}, ${bytes_quality}): ${what}`)
+  if (brokenTerms.has(close.because)) {
+    if (!isAlert(client.taken)) say('the client was sent something else than an alert')
+    return problems
+  }
   if (bytes_to_backend > backend.takenBytes) say(`${bytes_to_backend} bytes to the backend, ${backend.takenBytes} on the wire`)
   if (bytes_to_client > client.takenBytes) say(`${bytes_to_client} bytes to the client, ${client.takenBytes} on the wire`)
   if (bytes_quality === 'exact') {
     if (bytes_to_backend !== backend.takenBytes) say(`${bytes_to_backend} bytes to the backend, ${backend.takenBytes} on the wire`)
     if (bytes_to_client !== client.takenBytes) say(`${bytes_to_client} bytes to the client, ${client.takenBytes} on the wire`)
-    if (close.phase !== 'record' && bytes_to_backend !== client.readBytes) say(`${client.readBytes} bytes were read from the client`)
+    // What shows that a client speaks no TLS is kept from the backend.
+    const allPassed = close.phase !== 'record' && close.because !== 'client_not_tls'
+    if (allPassed && bytes_to_backend !== client.readBytes) say(`${client.readBytes} bytes were read from the client`)
     if (close.phase !== 'record' && bytes_to_client !== backend.readBytes) say(`${backend.readBytes} bytes were read from the backend`)
   }
   if (!isPrefix(backend.taken, client.read)) say('the backend was sent other bytes than the client said')
-  if (!isPrefix(client.taken, backend.read)) say('the client was sent other bytes than the backend said')
+  // Its backend had broken the terms, and the process died before it could write so.
+  const lostWithAlert = close.because === 'node_lost' && isAlert(client.taken)
+  if (!lostWithAlert && !isPrefix(client.taken, backend.read)) say('the client was sent other bytes than the backend said')
   return problems
 }
 
-/** A connection that is not on record as opened carried not one byte either way. */
-function checkSilence({ accepted, dialled }: Evidence, opened: ReadonlyMap<string, LogRecord>): string[] {
+/** A connection that is not on record as opened carried not one byte either way, but for an alert that says why. */
+function checkSilence({ accepted, dialled, log }: Evidence, opened: ReadonlyMap<string, LogRecord>): string[] {
   const clients = new Set<string>()
   const backends = new Set<string>()
   for (const { json } of opened.values()) {
     clients.add(formatEndpoint(json.data.client))
     backends.add(formatEndpoint(json.data.local_address))
   }
+  const silent = new Set<string>()
+  for (const record of log.connections) {
+    if (is(record, 'refused') && record.json.data.client !== null && record.json.data.alert === null) silent.add(formatEndpoint(record.json.data.client))
+  }
   const problems: string[] = []
   for (const { socket } of accepted) {
     if (socket.trace.takenBytes === 0 || (socket.remote !== null && clients.has(formatEndpoint(socket.remote)))) continue
+    if (isAlert(socket.trace.taken) && (socket.remote === null || !silent.has(formatEndpoint(socket.remote)))) continue
     problems.push(`client ${socket.remote?.port} got ${socket.trace.takenBytes} bytes and is not on record as opened`)
   }
   for (const { socket } of dialled) {
@@ -90,6 +106,12 @@ function checkSilence({ accepted, dialled }: Evidence, opened: ReadonlyMap<strin
     problems.push(`a backend got ${socket.trace.takenBytes} bytes on ${formatEndpoint(socket.local)}, which is not on record as opened`)
   }
   return problems
+}
+
+/** One whole fatal alert in the clear, or nothing. */
+export function isAlert(taken: readonly Uint8Array[]): boolean {
+  const bytes = Buffer.concat(taken)
+  return bytes.length === 0 || (bytes.length === 7 && bytes.subarray(0, 6).equals(Buffer.from('150303000202', 'hex')))
 }
 
 function isPrefix(part: readonly Uint8Array[], whole: readonly Uint8Array[]): boolean {

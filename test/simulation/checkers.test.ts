@@ -10,7 +10,7 @@ import { simulate, type Simulated } from './simulate.ts'
 /** A world in which everything happens that is falsified here. */
 const eventful = {
   burst: 20, clients: 60, clockSteps: 0, commands: 14, crashes: [], diskTroubles: [], endings: 12, latencyMs: 5, orderlyRestarts: 0, safetyMs: 5_000,
-  clientMoods: ['lingers', 'patient', 'polite', 'no_such_name', 'silent'],
+  clientMoods: ['lingers', 'patient', 'polite', 'no_such_name', 'silent', 'sslv2'], backendMoods: ['answers', 'echoes', 'plaintext'],
 } as const
 const seed = 7
 
@@ -72,7 +72,9 @@ function answered(fits: (command: CommandEvidence) => boolean, answer: (given: N
 
 const isClosed = isFact('connection.closed')
 const isRefused = isFact('connection.refused')
-const exactRelay = (json: Json): boolean => isClosed(json) && json.data.bytes_quality === 'exact' && json.data.close.phase !== 'record'
+const exactRelay = (json: Json): boolean => isClosed(json) && json.data.bytes_quality === 'exact' && json.data.close.because === 'finished'
+const byName = (json: Json): boolean => isFact('connection.opened')(json) && json.data.routed_by === 'server_name'
+const alerted = (json: Json): boolean => isRefused(json) && json.data.alert !== null
 const isEffective = ({ answer }: CommandEvidence): boolean => answer?.kind === 'effective'
 
 describe('noticed is', () => {
@@ -108,6 +110,23 @@ describe('noticed is', () => {
         return all
       }),
       /took effect twice/,
+    ],
+    [
+      'a client let in by a name that its pool does not have',
+      () => changed('connections', byName, (data) => (data.server_name = 'other.example')),
+      /does not claim other.example/,
+    ],
+    [
+      'a client let in by a case that no listener lets in',
+      () => changed('connections', byName, (data) => (data.routed_by = 'malformed')),
+      /listener shared says null/,
+    ],
+    ['plaintext that no pool allows', () => changed('connections', byName, (data) => (data.encrypted = false)), /does not allow plaintext/],
+    ['an alert that nobody was sent', () => changed('connections', alerted, (data) => (data.alert = null)), /got 7 bytes and is not on record as opened/],
+    [
+      'a backend that broke the terms and was heard',
+      () => changed('connections', (json) => isClosed(json) && json.data.close.because === 'backend_not_tls', (data) => (data.bytes_to_client = 9)),
+      /backend_not_tls, after 9 bytes/,
     ],
     ['a drain that is never over', () => without('operations', isFact('health.drain_completed')), /is never over/],
     [

@@ -37,11 +37,11 @@ export class SimulatedNetwork {
   readonly dialled: Dialled[] = []
   readonly #world: SocketWorld
   readonly #rules: NetworkRules
-  readonly #onFirstByte: (socket: SimulatedSocket) => void
+  readonly #onFirstByte: (socket: SimulatedSocket, bytes: Uint8Array) => void
   readonly #listening = new Map<string, { readonly life: Life; readonly accept: (socket: Socket) => void }>()
   #port = 20_000
 
-  constructor(world: SocketWorld, rules: NetworkRules, onFirstByte: (socket: SimulatedSocket) => void) {
+  constructor(world: SocketWorld, rules: NetworkRules, onFirstByte: (socket: SimulatedSocket, bytes: Uint8Array) => void) {
     this.#world = world
     this.#rules = rules
     this.#onFirstByte = onFirstByte
@@ -63,7 +63,7 @@ export class SimulatedNetwork {
     if (listening === undefined || !listening.life.touch()) return null
     const socket = new SimulatedSocket(this.#world, listening.life, { local: to, remote: from }, 'open')
     socket.peer = peer(socket)
-    socket.onFirstByte = () => this.#onFirstByte(socket)
+    socket.onFirstByte = (bytes) => this.#onFirstByte(socket, bytes)
     this.accepted.push({ socket, listener: key, atMs: this.#world.schedule.nowMs })
     listening.accept(socket)
     return socket
@@ -101,7 +101,7 @@ export class SimulatedNetwork {
     const local = { ip: nodeIp, port: (this.#port += 1) }
     const socket = new SimulatedSocket(this.#world, life, { local, remote: to }, 'dialling')
     socket.handler = handler
-    socket.onFirstByte = () => this.#onFirstByte(socket)
+    socket.onFirstByte = (bytes) => this.#onFirstByte(socket, bytes)
     if (!life.touch()) return socket
     this.dialled.push({ socket, atMs: this.#world.schedule.nowMs })
     const outcome = this.#rules.dial(to)

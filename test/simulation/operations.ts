@@ -1,9 +1,10 @@
 import { decideAddBackend, decideChangeBackend, decideDrainBackend, decideRemoveBackend, decideResumeBackend } from '../../src/commands/backend.ts'
+import { decideChangeListener } from '../../src/commands/change-listener.ts'
 import { decideChangePool, decideRemovePool } from '../../src/commands/change-pool.ts'
 import { decideCreatePool } from '../../src/commands/create-pool.ts'
 import { noChange, type Request } from '../../src/commands/decision.ts'
 import type { Answer, Desk } from '../../src/commands/desk.ts'
-import type { Actor } from '../../events/values.ts'
+import { listenerCases, type Actor, type ListenerAnswer, type ListenerCase } from '../../events/values.ts'
 import type { Routing } from '../../projections/routing.ts'
 import { nodeIp } from './network.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -38,6 +39,16 @@ export const operations = {
     const body = { ...backendOf(random, routing), set: { weight: random.integer(1, 5) } }
     return (request) => (desk) => desk.run(decideChangeBackend, { ...request, ...body })
   },
+  changeListener: (random, routing) => {
+    const listener = random.chance(0.8) ? 'shared' : `pools/${poolOf(random, routing)}`
+    const plaintext = [...routing.pools.values()].filter(({ allowPlaintext }) => allowPlaintext).map(({ name }) => name)
+    const answer = (what: ListenerCase): ListenerAnswer => {
+      const pool = what === 'not_tls' && plaintext.length > 0 ? random.pick(plaintext) : poolOf(random, routing)
+      return random.pick([null, 'refuse', { pool }, { pool }])
+    }
+    const set = Object.fromEntries(listenerCases.filter((what) => random.chance(what === 'not_tls' ? 0.7 : 0.2)).map((what) => [what, answer(what)]))
+    return (request) => (desk) => desk.run(decideChangeListener, { ...request, listener, set })
+  },
   changePool: (random, routing) => {
     const set = random.pick([
       { algorithm: random.pick(algorithms) },
@@ -46,6 +57,8 @@ export const operations = {
       { listen: random.pick(listens) },
       { serverNames: [`${random.pick(poolNames)}.example`] },
       { drainTimeoutMs: random.pick([null, 0, 500]) },
+      { allowPlaintext: random.chance(0.6), businessNeed: 'meters that can not do better' },
+      { minTlsVersion: random.pick([null, 'TLSv1.2', 'TLSv1.3'] as const) },
     ])
     const body = { name: poolOf(random, routing), set }
     return (request) => (desk) => desk.run(decideChangePool, { ...request, ...body })
@@ -77,7 +90,7 @@ export type Operation = keyof typeof operations
 
 /** How often each is drawn. */
 export const operationWeights: Readonly<Record<Operation, number>> = {
-  addBackend: 3, changeBackend: 1, changePool: 2, createPool: 5, drainBackend: 3, removeBackend: 2, removePool: 1, resumeBackend: 2,
+  addBackend: 3, changeBackend: 1, changeListener: 4, changePool: 2, createPool: 5, drainBackend: 3, removeBackend: 2, removePool: 1, resumeBackend: 2,
 }
 
 export function requestOf({ key, ticket }: Asked): Request {
@@ -95,25 +108,29 @@ export function requestOf({ key, ticket }: Asked): Request {
 export function createLastPool(name: string): Command {
   const backends = ['10.0.0.8', '10.0.0.9'].map((host) => ({ declaration: null, url: `https://${host}:${backendPort}`, weight: 1 }))
   const body = {
-    algorithm: 'round_robin' as const, backends, businessNeed: null, declaration: null, defaultRoute: false, drainTimeoutMs: null,
-    healthCheckIntervalMs: 2_000, listen: null, name, owner: null, serverNames: [`${name}.example`],
+    algorithm: 'round_robin' as const, allowPlaintext: false, backends, businessNeed: null, declaration: null, defaultRoute: false, drainTimeoutMs: null,
+    healthCheckIntervalMs: 2_000, listen: null, minTlsVersion: null, name, owner: null, rejectEch: false, serverNames: [`${name}.example`],
   }
   return (request) => (desk) => desk.run(decideCreatePool, { ...request, ...body })
 }
 
 function newPool(random: SeededRandom, name: string) {
   const hosts = backendHosts.filter(() => random.chance(0.5))
+  const allowPlaintext = random.chance(0.4)
   return {
+    allowPlaintext,
     algorithm: random.pick(algorithms),
     backends: hosts.map((host) => ({ declaration: null, url: `https://${host}:${backendPort}`, weight: random.integer(1, 3) })),
-    businessNeed: null,
+    businessNeed: allowPlaintext ? 'meters that can not do better' : null,
     declaration: null,
     defaultRoute: random.pick([null, null, true, false]),
     drainTimeoutMs: random.pick([null, 0, 500]),
     healthCheckIntervalMs: random.pick([300, 2_000, 5_000]),
     listen: random.chance(0.2) ? random.pick(listens) : null,
+    minTlsVersion: random.pick([null, null, 'TLSv1.2', 'TLSv1.3'] as const),
     name,
     owner: null,
+    rejectEch: false,
     serverNames: random.chance(0.8) ? [`${name}.example`] : [],
   }
 }

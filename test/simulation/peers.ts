@@ -1,3 +1,4 @@
+import { greeting } from '../support/peers.ts'
 import { helloMessage, records, serverName } from '../support/tls-hellos.ts'
 import type { Schedule } from './schedule.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -6,12 +7,14 @@ import type { Peer } from './wire.ts'
 
 /** The two kinds of strangers around the node, in every mood: clients and backends. */
 
-export const backendMoods = ['answers', 'bursts', 'deaf', 'echoes', 'ends_first', 'fin_then_reset', 'resets', 'silent', 'slow'] as const
+export const backendMoods = [
+  'answers', 'bursts', 'deaf', 'echoes', 'ends_first', 'fin_then_reset', 'null_suite', 'old_version', 'plaintext', 'resets', 'silent', 'slow',
+] as const
 export type BackendMood = (typeof backendMoods)[number]
 
 export const clientMoods = [
-  'bulk', 'cut_hello', 'ends_early', 'ends_late', 'gone_at_once', 'half_hello', 'lingers', 'not_tls', 'no_such_name', 'patient', 'polite',
-  'resets', 'silent', 'slow_reader',
+  'bulk', 'cut_hello', 'ends_early', 'ends_late', 'gone_at_once', 'half_hello', 'lingers', 'malformed', 'not_tls', 'no_sni', 'no_such_name', 'patient',
+  'polite', 'resets', 'silent', 'slow_reader', 'sslv2',
 ] as const
 export type ClientMood = (typeof clientMoods)[number]
 
@@ -88,11 +91,15 @@ export class BackendPeer extends Stranger {
     // Takes the hello and then reads no more.
     return this.#mood === 'deaf' && this.got > 0 ? null : eager
   }
+  protected override send(bytes: Uint8Array): void {
+    if (this.sentBytes === 0 && this.#mood !== 'plaintext') super.send(greetings.get(this.#mood) ?? greeting)
+    super.send(bytes)
+  }
   override onBytes(bytes: Uint8Array): void {
     super.onBytes(bytes)
     const first = !this.#served
     this.#served = true
-    if (this.#mood === 'echoes' || this.#mood === 'slow') this.send(Uint8Array.from(bytes))
+    if (echoing.has(this.#mood)) this.send(Uint8Array.from(bytes))
     else if (this.#mood === 'resets' && this.random.chance(0.5)) this.reset()
     else if (first) this.#serveFirst()
   }
@@ -136,8 +143,12 @@ export class ClientPeer extends Stranger {
     const { mood, random } = this
     if (mood === 'gone_at_once') return this.reset()
     if (mood === 'silent') return
-    if (mood === 'not_tls') return this.send(Buffer.from('GET / HTTP/1.1\r\n\r\n'))
-    const hello = helloFor(mood === 'no_such_name' ? 'nobody.example' : this.name)
+    if (mood === 'malformed' || mood === 'not_tls' || mood === 'sslv2') {
+      this.send({ malformed: malformedHello, not_tls: request, sslv2: sslv2Hello }[mood])
+      if (random.chance(0.5)) this.later(1_000, () => this.end())
+      return
+    }
+    const hello = mood === 'no_sni' ? namelessHello : helloFor(mood === 'no_such_name' ? 'nobody.example' : this.name)
     if (mood === 'half_hello') {
       this.send(hello.subarray(0, random.integer(1, hello.length - 1)))
       if (random.chance(0.7)) this.later(200, () => (random.chance(0.5) ? this.end() : this.reset()))
@@ -181,6 +192,17 @@ export class ClientPeer extends Stranger {
     }
   }
 }
+
+/** Those that answer with something else than the ordinary ServerHello: one of TLS 1.0, one without encryption. */
+const greetings: ReadonlyMap<BackendMood, Buffer> = new Map([
+  ['null_suite', Buffer.from(greeting).fill(Buffer.from([0, 2]), 44, 46)],
+  ['old_version', Buffer.from(greeting).fill(1, 10, 11)],
+])
+const echoing: ReadonlySet<BackendMood> = new Set(['echoes', 'null_suite', 'old_version', 'plaintext', 'slow'])
+const malformedHello = Buffer.from('16030100050100000100', 'hex')
+const request = Buffer.from('GET / HTTP/1.1\r\n\r\n')
+const namelessHello = records(helloMessage({ extensions: [] }))
+const sslv2Hello = Buffer.from('802e0103010015000000100000050000040000030000060000070000', 'hex')
 
 const hellos = new Map<string, Buffer>()
 

@@ -1,3 +1,4 @@
+import { greeting } from '../support/peers.ts'
 import { createHash } from 'node:crypto'
 import { check } from './check.ts'
 import type { CommandEvidence, Evidence } from './evidence.ts'
@@ -124,7 +125,8 @@ async function serveLastClients(world: World): Promise<void> {
   }
   await schedule.run(schedule.nowMs + patienceMs, () => clients.every((client) => client.over))
   for (const client of clients) {
-    if (client.got !== client.sentBytes || client.gotReset) world.violated(`client ${client.number} sent ${client.sentBytes} bytes and got ${client.got} back`)
+    const answered = client.got - greeting.length
+    if (answered !== client.sentBytes || client.gotReset) world.violated(`client ${client.number} sent ${client.sentBytes} bytes and got ${answered} back`)
   }
 }
 

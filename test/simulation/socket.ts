@@ -24,7 +24,7 @@ export class SimulatedSocket implements Socket {
   bytesTaken = 0
   peer!: Peer
   /** Called before the first byte leaves the node's machine. */
-  onFirstByte: () => void = () => {}
+  onFirstByte: (bytes: Uint8Array) => void = () => {}
   #state: State
   readonly #world: SocketWorld
   #paused = false
@@ -225,7 +225,7 @@ export class SimulatedSocket implements Socket {
 
   #take(bytes: Uint8Array): void {
     if (bytes.length === 0) return
-    if (this.trace.takenBytes === 0) this.onFirstByte()
+    if (this.trace.takenBytes === 0) this.onFirstByte(bytes)
     this.trace.taken.push(bytes)
     this.trace.takenBytes += bytes.length
     this.trace.lastTakenMs = this.#world.schedule.nowMs

@@ -2,6 +2,7 @@ import { streams } from '../../events/define.ts'
 import { formatEndpoint } from '../../src/core/endpoint.ts'
 import type { Endpoint } from '../../src/core/network.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
+import { isAlert } from './check-connections.ts'
 import { DiskTroubles } from './disk-troubles.ts'
 import type { CommandEvidence, EndedEvidence, Evidence } from './evidence.ts'
 import { WallClock } from './life.ts'
@@ -41,7 +42,7 @@ export class World {
     this.network = new SimulatedNetwork(
       { schedule: this.schedule, random: new SeededRandom(seed, 'wire'), latencyMs: options.latencyMs, windowBytes: options.windowBytes },
       { bind: () => this.#bind(), dial: () => this.#dial(), lookup: (host) => this.#lookup(host) },
-      (socket) => this.#checkDurable(socket),
+      (socket, bytes) => this.#checkDurable(socket, bytes),
     )
     this.node = new NodeRunner(this, settingsOf(options))
   }
@@ -96,10 +97,15 @@ export class World {
     return this.random.chance(0.3) ? [`10.0.1.${last}`, `10.0.2.${last}`] : [`10.0.1.${last}`]
   }
 
-  /** No record, no traffic: before a byte leaves, its opened record would survive a loss of power. */
-  #checkDurable(socket: SimulatedSocket): void {
-    const { ip, port } = socket.local.port >= 20_000 ? socket.local : socket.remote!
-    const field = socket.local.port >= 20_000 ? 'local_address' : 'client'
+  /**
+   * No record, no traffic: before a byte leaves, its opened record would survive a loss of power. An alert to a client
+   * that is turned away is the node's own; that this is on record, the checkers see to.
+   */
+  #checkDurable(socket: SimulatedSocket, bytes: Uint8Array): void {
+    const toBackend = socket.local.port >= 20_000
+    if (!toBackend && isAlert([bytes])) return
+    const { ip, port } = toBackend ? socket.local : socket.remote!
+    const field = toBackend ? 'local_address' : 'client'
     const wanted = `"${field}":{"ip":"${ip}","port":${port}}`
     const found = segmentsOf(this.disk, '/data/connections').some(({ bytes }) => bytes.includes(wanted))
     if (!found) this.violated(`a byte left on ${formatEndpoint(socket.local)} before the opened record was durable`)
