@@ -4,6 +4,7 @@ import type { MeasureName, Options, TargetName } from './options.ts'
 import type { Running, Target } from './targets.ts'
 import type { BackendCounts, BackendMode } from './workers/backend.ts'
 import type { Round } from './workers/client.ts'
+import { clientFinish } from './workers/payload.ts'
 
 /** What every measure is given, and the pieces that more than one of them needs. */
 
@@ -102,7 +103,7 @@ export class Line implements AsyncDisposable {
   async openIdle(count: number, parallel: number): Promise<Round> {
     await this.#backendDoes('reply')
     const round = await this.client.ask<Round>('openIdle', { port: this.proxy.port, count, parallel })
-    await this.#expectAll(round, count)
+    await this.#expectAll(round, count, clientFinish.length)
     return round
   }
 
@@ -134,11 +135,12 @@ export class Line implements AsyncDisposable {
     await this.backend.ask('mode', { mode, bytes })
   }
 
-  async #expectAll(round: Round, count: number): Promise<void> {
+  /** `bytesEach`: what every client sends after its hello. */
+  async #expectAll(round: Round, count: number, bytesEach = 0): Promise<void> {
     this.#connections += count
     await delay(trailingWorkMs)
     const { hellos, wrong, bytes } = await this.backend.ask<BackendCounts>('counts')
-    if (round.completed === count && hellos === count && wrong === 0 && bytes === 0) return
+    if (round.completed === count && hellos === count && wrong === 0 && bytes === count * bytesEach) return
     throw new Error(
       `of ${count} connections ${round.completed} were right at the client (${JSON.stringify(round.failures)}) and ` +
         `${hellos} at the backend, which saw ${wrong} wrong ones and ${bytes} bytes after the hello of ${this.#helloBytes}`,

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 
 /** What one run measures, how often and how much: the command line of `npm run bench`. */
 
-export const measureNames = ['bulk', 'connections', 'handshake', 'idle', 'replay', 'start'] as const
+export const measureNames = ['bulk', 'connections', 'handshake', 'idle', 'parser', 'replay', 'start'] as const
 export type MeasureName = (typeof measureNames)[number]
 export const targetNames = ['direct', 'haproxy', 'nginx', 'waybill'] as const
 export type TargetName = (typeof targetNames)[number]
@@ -22,6 +22,8 @@ export interface Options {
   readonly idleConnections: number
   /** Between the last event and a look at memory. */
   readonly settleMs: number
+  /** How long each cut of a hello is parsed. */
+  readonly parseMs: number
   readonly replayRecords: number
   readonly startRecords: number
   /** Folder for temporary files; null: found by machine.ts. */
@@ -86,6 +88,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     handshakes: count('--handshakes', values.handshakes, quick ? 300 : 1_000),
     idleConnections: count('--idle', values.idle, 5_000),
     settleMs: quick ? 2_000 : 4_000,
+    parseMs: quick ? 500 : 3_000,
     replayRecords: count('--records', values.records, quick ? 200_000 : 1_000_000),
     startRecords: count('--start-records', values['start-records'], quick ? 300_000 : 1_000_000),
     temporary: values.tmp ?? null,

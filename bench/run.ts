@@ -7,6 +7,7 @@ import { idle } from './idle.ts'
 import { folderOnDisk, loadAverage, machineFacts } from './machine.ts'
 import type { Bench, Measure } from './measure.ts'
 import { readOptions, usage, type Options } from './options.ts'
+import { parser } from './parser.ts'
 import { replay } from './replay.ts'
 import { markdown, writeJson, writeReadme, type Failure, type Sample } from './report.ts'
 import { start } from './start.ts'
@@ -18,7 +19,7 @@ import { waybill } from './waybill.ts'
  * another proxy each. Exit 0: everything was measured and right; 1: something failed; 2: wrong options.
  */
 
-const allMeasures: readonly Measure[] = [bulk, connections, handshake, idle, replay, start]
+const allMeasures: readonly Measure[] = [bulk, connections, handshake, idle, parser, replay, start]
 const allTargets: readonly Target[] = [direct, haproxy, nginx, waybill]
 
 async function main(args: readonly string[]): Promise<number> {

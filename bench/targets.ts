@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Child, freePort, TemporaryFolder, untilReady } from './children.ts'
 import { serverName } from './hello.ts'
+import { haproxyVersion, nginxModule, nginxVersion, pathOf } from './installed.ts'
 import { descriptorsMax } from './machine.ts'
 import type { TargetName } from './options.ts'
 
@@ -50,7 +50,7 @@ export const haproxy: Target = {
   name: 'haproxy',
   label: 'HAProxy',
   setup: '`mode tcp`, `nbthread 1`, `balance leastconn`, routed by `req.ssl_sni` after `req.ssl_hello_type 1`, no logging',
-  version: () => versionOf('haproxy', '-v', /version (\S+)/),
+  version: haproxyVersion,
   start: (backendPorts, temporary) =>
     startConfigured(temporary, (port) => ({
       file: 'haproxy.cfg',
@@ -80,7 +80,7 @@ export const nginx: Target = {
   name: 'nginx',
   label: 'nginx',
   setup: '`stream`, `master_process off`, `least_conn`, `ssl_preread on`, routed by `$ssl_preread_server_name`, `proxy_half_close on`',
-  version: () => (nginxModule() === null ? null : versionOf('nginx', '-v', /nginx\/(\S+)/)),
+  version: nginxVersion,
   start: (backendPorts, temporary) =>
     startConfigured(temporary, (port) => ({
       file: 'nginx.conf',
@@ -141,36 +141,4 @@ export function accepts(port: number): Promise<boolean> {
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
     socket.once('connect', () => socket.destroy())
   })
-}
-
-/** Debian keeps servers where the path of an ordinary user does not lead. Throws when there is none. */
-function pathOf(command: string): string {
-  return shell(`PATH=$PATH:/usr/local/sbin:/usr/sbin; command -v ${command}`).trim()
-}
-
-function shell(line: string): string {
-  // nginx prints its version to stderr.
-  return execFileSync('sh', ['-c', `exec 2>&1; ${line}`], { encoding: 'utf8' })
-}
-
-function versionOf(command: string, flag: string, pattern: RegExp): string | null {
-  try {
-    return pattern.exec(shell(`${pathOf(command)} ${flag}`))?.[1] ?? null
-  } catch {
-    return null
-  }
-}
-
-/** The line that loads the stream module; empty when it is built in, null when there is none. */
-function nginxModule(): string | null {
-  try {
-    const built = shell(`${pathOf('nginx')} -V`)
-    if (/--with-stream(?:\s|$)/m.test(built)) return ''
-    const folder = /--modules-path=(\S+)/.exec(built)?.[1]
-    if (folder === undefined) return null
-    const path = join(folder, 'ngx_stream_module.so')
-    return existsSync(path) ? `load_module ${path};` : null
-  } catch {
-    return null
-  }
 }

@@ -1,5 +1,5 @@
 import { answer } from './answers.ts'
-import { bulkChunk, shortReply } from './payload.ts'
+import { bulkBeginning, bulkChunk, clientFinish, shortReply } from './payload.ts'
 import { listen, readBuffer, type Peer, type RawSocket } from './raw-tcp.ts'
 
 /**
@@ -45,12 +45,12 @@ class Served implements Peer {
       counts.hellos += 1
       counts.bytes += length - part
       if (mode === 'reply') this.#socket.write(shortReply)
-      else if (mode === 'download') this.#send(transferBytes)
+      else if (mode === 'download') this.#begin(transferBytes)
     } else {
       counts.bytes += length
     }
     if (mode === 'upload' && this.#got === hello.length + transferBytes) this.#socket.write(shortReply)
-    if (this.#got > hello.length + (mode === 'upload' ? transferBytes : 0)) counts.wrong += 1
+    if (this.#got > hello.length + { download: 0, reply: clientFinish.length, upload: transferBytes }[mode]) counts.wrong += 1
   }
 
   written(): void {
@@ -64,6 +64,11 @@ class Served implements Peer {
     if (this.#got > 0 && (status !== 0 || this.#got < hello.length || this.#toSend > 0)) counts.wrong += 1
     if (status === 0) this.#socket.endAndClose()
     else this.#socket.close()
+  }
+
+  #begin(bytes: number): void {
+    if (this.#socket.write(bulkBeginning)) this.#send(bytes - bulkBeginning.length)
+    else this.#toSend = bytes - bulkBeginning.length
   }
 
   #send(bytes: number): void {

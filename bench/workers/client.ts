@@ -1,6 +1,6 @@
 import { getSystemErrorName } from 'node:util'
 import { answer } from './answers.ts'
-import { bulkChunk, shortReply } from './payload.ts'
+import { bulkChunk, clientFinish, shortReply } from './payload.ts'
 import { connect, type Peer, type RawSocket } from './raw-tcp.ts'
 
 /** The load generator: one process that opens connections, sends the hello, and counts what comes back. */
@@ -93,7 +93,7 @@ class Short implements Peer {
   }
 }
 
-/** Connect, hello, short reply, and then nothing more. */
+/** Connect, hello, short reply, what ends a handshake, and then nothing more. */
 class Idle implements Peer {
   readonly socket: RawSocket
   readonly #batch: Batch
@@ -113,6 +113,7 @@ class Idle implements Peer {
   read(length: number): void {
     this.#got += length
     if (this.#got !== shortReply.length) return
+    this.socket.write(clientFinish)
     idle.add(this)
     this.#batch.finished(null, makeIdle)
   }

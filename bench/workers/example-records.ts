@@ -71,10 +71,14 @@ function openedData(index: number, connectionId: string): ConnectionOpenedData {
     backend_address: { ip: `10.0.4.${last}`, port: 8_443 },
     client: { ip: `203.0.${pick & 0xff}.${(pick >>> 8) & 0xff}`, port: 1_024 + (pick % 60_000) },
     connection_id: connectionId,
+    ech_offered: pick % 7 === 0,
+    encrypted: true,
+    ja4: `t13d1516h2_8daaf6152771_${pick.toString(16).padStart(12, '0').slice(-12)}`,
     listener: 'shared',
     local_address: { ip: '10.0.4.2', port: 32_768 + (pick % 28_000) },
     pool,
     revision: 17 + Math.floor(index / 100_000),
+    routed_by: 'server_name',
     server_name: `customer-${pick % 400}.${pool}.example.com`,
     tls_versions: ['TLSv1.3', 'TLSv1.2'],
     tls_versions_truncated: false,
@@ -95,6 +99,7 @@ function closedData(index: number, opened: ConnectionOpenedData): ConnectionClos
       ? { actor: null, because: 'reset', by: 'client', code: 'ECONNRESET', phase: 'relay' }
       : { actor: null, because: 'finished', by: pick % 3 === 0 ? 'backend' : 'client', code: null, phase: 'half_closed' },
     connection_id: opened.connection_id,
+    encrypted: true,
     listener: opened.listener,
     pool: opened.pool,
     server_name: opened.server_name,
@@ -105,6 +110,15 @@ function closedData(index: number, opened: ConnectionOpenedData): ConnectionClos
       queue: 0,
       record: hundredths(pick % 210),
       total: hundredths(pick % 3_000_000),
+    },
+    tls: {
+      alerts: [],
+      cipher: 'TLS_AES_128_GCM_SHA256',
+      group: 'X25519MLKEM768',
+      handshake: 'inferred_complete',
+      hello_retry_request: false,
+      resumed: pick % 3 === 0,
+      version: 'TLSv1.3',
     },
   }
 }
