@@ -58,3 +58,4 @@ export const Encrypted = z.boolean().nullable().meta({
 export const RoutedBy = z.enum([...listenerCases, 'listener', 'server_name']).meta({
   description: 'What led to the pool: its server name, its own listener, or what the listener does in this case.',
 })
+export type RoutedBy = z.infer<typeof RoutedBy>

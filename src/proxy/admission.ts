@@ -5,6 +5,7 @@ import {
   tlsVersionsRecordedMax,
   type ConnectionOpenedData,
 } from '../../events/connection.ts'
+import type { RoutedBy } from '../../events/tls.ts'
 import type { Drafts } from '../log/drafts.ts'
 import { NotWritten, Unsettled, type EventLog } from '../log/event-log.ts'
 import type { DialOutcome } from './dial.ts'
@@ -12,7 +13,6 @@ import type { Link } from './engine.ts'
 import { cutPrintable } from './hello/bytes.ts'
 import type { ClientHello } from './hello/client-hello.ts'
 import { ja4 } from './hello/ja4.ts'
-import type { RoutedBy } from './route.ts'
 
 /** No record, no traffic: the opened record is durable before the first client byte may go on. */
 

@@ -1,9 +1,9 @@
-import type { CloseCause } from './engine.ts'
 import type { RefusalReason } from '../../events/connection.ts'
+import type { CloseCause } from './engine.ts'
+import { recordTypes } from './tls/conversation.ts'
 
 /** The TLS alert that tells a client why it gets no further (RFC 8446, section 6; RFC 6066, section 3). */
 
-const recordTypeAlert = 21
 const levelFatal = 2
 /** Clients read an alert before a ServerHello under any version; this is the one that all of TLS 1.0 to 1.3 send. */
 const recordVersion = [3, 3] as const
@@ -44,5 +44,5 @@ export function alertOfEnding(because: CloseCause): number | null {
 
 /** As it goes over the wire, in the clear. */
 export function alertRecord(code: number): Uint8Array {
-  return Uint8Array.of(recordTypeAlert, ...recordVersion, 0, 2, levelFatal, code)
+  return Uint8Array.of(recordTypes.alert, ...recordVersion, 0, 2, levelFatal, code)
 }

@@ -1,4 +1,4 @@
-import type { closePhases } from '../../events/connection.ts'
+import type { closeParties, closePhases, closeReasons } from '../../events/connection.ts'
 import type { Actor, ListenerCase } from '../../events/values.ts'
 import type { Endpoint, Listening } from '../core/network.ts'
 import type { ClientHello } from './hello/client-hello.ts'
@@ -27,23 +27,10 @@ export interface Entrance {
   serve(link: Link): void
 }
 
-export type CloseParty = 'backend' | 'client' | 'operator' | 'proxy'
+export type CloseParty = (typeof closeParties)[number]
 export type ClosePhase = (typeof closePhases)[number]
-export type CloseCause =
-  | 'audit_timeout'
-  | 'backend_not_tls'
-  | 'cipher_forbidden'
-  | 'client_not_tls'
-  | 'drain_forced'
-  | 'drain_timeout'
-  | 'finished'
-  | 'half_close_timeout'
-  | 'idle_timeout'
-  | 'network_error'
-  | 'operator_ended'
-  | 'reset'
-  | 'shutdown'
-  | 'tls_version_too_low'
+/** A link of this process is never lost with its node. */
+export type CloseCause = Exclude<(typeof closeReasons)[number], 'node_lost'>
 
 /** Why a link ends: whose doing, and what happened. `code` is the errno name of a socket that broke. */
 export interface Ending {

@@ -1,4 +1,5 @@
 import { ListenerBound, ListenerClosed, ListenerFailed } from '../../events/listener.ts'
+import { listenerName, sharedListener } from '../../projections/listeners.ts'
 import type { Routing } from '../../projections/routing.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { formatEndpoint, parseEndpoint } from '../core/endpoint.ts'
@@ -16,7 +17,6 @@ import type { Entry } from './serve.ts'
  */
 
 const retryMs = 5_000
-export const sharedListener = 'shared'
 
 interface Listener {
   readonly entry: Entry
@@ -49,11 +49,11 @@ export class Listeners {
   /** Resolves when everything that can be bound is. */
   update(routing: Routing): Promise<void> {
     return this.#enqueue(async () => {
-      const wanted = new Map<string, Listener>([[sharedListener, listener(sharedListener, null, this.#shared)]])
+      const wanted = new Map<string, Listener>([[sharedListener, listener(null, this.#shared)]])
       for (const pool of routing.pools.values()) {
         if (pool.listen === null) continue
         const endpoint = parseEndpoint(pool.listen)
-        if ('value' in endpoint) wanted.set(`pools/${pool.name}`, listener(`pools/${pool.name}`, pool.name, endpoint.value))
+        if ('value' in endpoint) wanted.set(listenerName(pool.name), listener(pool.name, endpoint.value))
       }
       for (const [name, current] of this.#listeners) {
         const next = wanted.get(name)
@@ -127,6 +127,6 @@ export class Listeners {
   }
 }
 
-function listener(name: string, ownPool: string | null, wanted: Endpoint): Listener {
-  return { entry: { listener: name, ownPool }, wanted, listening: null, code: null }
+function listener(ownPool: string | null, wanted: Endpoint): Listener {
+  return { entry: { listener: listenerName(ownPool), ownPool }, wanted, listening: null, code: null }
 }

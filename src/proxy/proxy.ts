@@ -33,7 +33,7 @@ export interface ProxySettings {
   readonly listen: Endpoint
   readonly peeksMax: number
   readonly progressIntervalMs: number
-  /** Whether refused clients are told why, where TLS has an alert for it. */
+  /** Whether clients are told why they get no further, where TLS has an alert for it. */
   readonly tlsAlerts: boolean
 }
 

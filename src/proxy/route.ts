@@ -1,4 +1,5 @@
 import type { RefusalReason } from '../../events/connection.ts'
+import type { RoutedBy } from '../../events/tls.ts'
 import type { ListenerCase } from '../../events/values.ts'
 import { answerIn } from '../../projections/listeners.ts'
 import type { Pool, Routing } from '../../projections/routing.ts'
@@ -16,8 +17,6 @@ import { highestOffered, versionName, versionNumber } from './hello/versions.ts'
 export type Found =
   | { readonly kind: 'pool'; readonly pool: Pool; readonly routedBy: RoutedBy }
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly detail: string | null; readonly pool: string | null }
-
-export type RoutedBy = ListenerCase | 'listener' | 'server_name'
 
 export type Judged = { readonly kind: 'hello'; readonly hello: ClientHello } | NoHello
 

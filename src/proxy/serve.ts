@@ -1,4 +1,5 @@
 import { closingActor, type ConnectionClosedData, type RefusalReason } from '../../events/connection.ts'
+import type { RoutedBy } from '../../events/tls.ts'
 import type { Pool, Routing } from '../../projections/routing.ts'
 import type { Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
@@ -10,19 +11,17 @@ import type { Lease } from './backends.ts'
 import { dialBackend, roundMs, type Attempt, type Dialing } from './dial.ts'
 import type { Link, LinkClosed, Watching } from './engine.ts'
 import type { ClientHello } from './hello/client-hello.ts'
+import { typeEarlyData } from './hello/extensions.ts'
 import { ja4 } from './hello/ja4.ts'
 import type { ProtocolHint } from './hello/protocol-hint.ts'
 import { versionNumber } from './hello/versions.ts'
 import type { OpenLink, OpenLinks } from './open-links.ts'
 import { postgresRefusal } from './postgres-refusal.ts'
 import type { Refusals } from './refusals.ts'
-import { findPool, type RoutedBy } from './route.ts'
+import { findPool } from './route.ts'
 import { encryptedNow, recordedTls } from './tls-record.ts'
 
 /** The data path: one client, from its first bytes to its closing record. */
-
-/** RFC 8446, section 4.2.10. */
-const typeEarlyData = 0x002a
 
 export interface Stages {
   readonly appendTimeoutMs: number
@@ -35,7 +34,7 @@ export interface Stages {
   readonly refusals: Refusals
   /** The configuration now; held for the whole connection. */
   routing(): Routing
-  /** Whether refused clients are told why, where TLS has an alert for it. */
+  /** Whether clients are told why they get no further, where TLS has an alert for it. */
   readonly tlsAlerts: boolean
 }
 

@@ -41,12 +41,9 @@ export function checkPolicy({ log }: Evidence): string[] {
 }
 
 interface Configuration {
-  // As the records have them.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly pools: ReadonlyMap<string, any>
+  readonly pools: ReadonlyMap<string, LogRecord['json']>
   /** `<listener> <case>` to what was set. */
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly answers: ReadonlyMap<string, any>
+  readonly answers: ReadonlyMap<string, LogRecord['json']>
 }
 
 /** By revision. */

@@ -210,3 +210,8 @@ export async function closedPort(): Promise<number> {
 export function plainHello(name = 'app.example.test'): Buffer {
   return records(helloMessage({ extensions: [serverName(name)] }))
 }
+
+/** As a client gets it, in hexadecimal. */
+export function fatalAlert(code: number): string {
+  return Buffer.from([21, 3, 3, 0, 2, 2, code]).toString('hex')
+}

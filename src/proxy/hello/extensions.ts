@@ -5,11 +5,12 @@
 import { byteAt, hex16, printable, uint16At } from './bytes.ts'
 import { type ServerName, readServerName } from './server-name.ts'
 
-const typeServerName = 0x0000
+export const typeServerName = 0x0000
 const typeSupportedGroups = 0x000a
 const typeSignatureAlgorithms = 0x000d
-const typeAlpn = 0x0010
-const typeSupportedVersions = 0x002b
+export const typeAlpn = 0x0010
+export const typeEarlyData = 0x002a
+export const typeSupportedVersions = 0x002b
 const typeEncryptedClientHello = 0xfe0d
 
 const nameTypeHost = 0

@@ -5,10 +5,8 @@
  */
 import { sha256Hex } from '../../core/system/digest.ts'
 import type { ClientHello } from './client-hello.ts'
+import { typeAlpn, typeServerName } from './extensions.ts'
 import { isGrease } from './versions.ts'
-
-const typeServerName = 0x0000
-const typeAlpn = 0x0010
 
 const countMax = 99
 const hashCharacters = 12
@@ -62,14 +60,15 @@ const rememberedValuesMax = 256
 /** As over TCP: `t13d1516h2_8daaf6152771_e5627efa2ab1`, 36 characters of `[0-9A-Za-z_]` whatever the client sent. */
 export function ja4(hello: ClientHello): string {
   const { alpnFirstRaw, cipherSuites, extensions, legacyVersion, signatureAlgorithms, supportedVersions } = hello
-  const said = { alpnFirstRaw, cipherSuites, extensions, legacyVersion, signatureAlgorithms, supportedVersions }
   const key = mixed(mixed(mixed(legacyVersion, cipherSuites), extensions), signatureAlgorithms)
   const known = recent.get(key)
-  if (known !== undefined && isSame(known.said, said)) return known.ja4
-  const fresh = fingerprintOf(said)
+  if (known !== undefined && isSame(known.said, hello)) return known.ja4
+  const fresh = fingerprintOf(hello)
   const values = cipherSuites.length + extensions.length + signatureAlgorithms.length + (supportedVersions?.length ?? 0)
   if (values > rememberedValuesMax) return fresh
   if (recent.size >= recentMax) recent.clear()
+  // Not the hello itself, which holds more.
+  const said = { alpnFirstRaw, cipherSuites, extensions, legacyVersion, signatureAlgorithms, supportedVersions }
   recent.set(key, { said, ja4: fresh })
   return fresh
 }

@@ -2,6 +2,7 @@
  * Reads in passing what a TLS handshake says in the clear, for the record of its connection, and says when a backend has
  * chosen what must not be. Nothing is decrypted, delayed or changed.
  */
+import type { handshakeProgress } from '../../../events/tls.ts'
 import { BackendReader, type BackendTerms, type BackendVerdict } from './backend-reader.ts'
 import { ClientReader } from './client-reader.ts'
 import { Conversation, type TlsAlert } from './conversation.ts'
@@ -21,7 +22,7 @@ export interface TlsFacts {
   /** Those that were sent unencrypted, in the order in which they passed; at most `tlsAlertsRecordedMax`. */
   readonly alerts: readonly TlsAlert[]
   /** `inferred_complete`: from the kinds and sizes of encrypted records, since nothing encrypted is read. */
-  readonly handshake: 'none' | 'server_hello' | 'inferred_complete'
+  readonly handshake: (typeof handshakeProgress)[number]
   /** The backend did not answer with TLS, which the terms allow: the rest says nothing. */
   readonly plaintext: boolean
 }

@@ -1,5 +1,6 @@
 /** Reads a ServerHello (RFC 8446, section 4.1.3; RFC 5246, section 7.4.1.3), the message in which a backend chooses. */
 import { byteAt, uint16At } from '../hello/bytes.ts'
+import { typeSupportedVersions } from '../hello/extensions.ts'
 import { cipherSuites } from './cipher-suites.ts'
 
 export interface ServerHello {
@@ -22,7 +23,6 @@ const randomBytes = 32
 const sessionIdBytesMax = 32
 
 const typePreSharedKey = 0x0029
-const typeSupportedVersions = 0x002b
 const typeKeyShare = 0x0033
 
 /** RFC 8446, section 4.1.3: the SHA-256 of "HelloRetryRequest". */
