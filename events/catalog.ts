@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { accessEvents, type AccessEvent } from './access.ts'
 import { backendEvents, type BackendEvent } from './backend.ts'
+import { clockEvents, type ClockEvent } from './clock.ts'
 import { configEvents, type ConfigEvent } from './config.ts'
 import { connectionEvents, type ConnectionEvent } from './connection.ts'
 import type { EventDefinition, RecordedEvent } from './define.ts'
@@ -16,6 +17,7 @@ import { poolEvents, type PoolEvent } from './pool.ts'
 export type WaybillEvent =
   | AccessEvent
   | BackendEvent
+  | ClockEvent
   | ConfigEvent
   | ConnectionEvent
   | HealthEvent
@@ -27,6 +29,7 @@ export type WaybillEvent =
 export const families = {
   access: accessEvents,
   backend: backendEvents,
+  clock: clockEvents,
   config: configEvents,
   connection: connectionEvents,
   health: healthEvents,

@@ -82,6 +82,12 @@ export function nodeOf(source: string): string {
   return start < 7 || end < 0 ? '' : source.slice(start, end)
 }
 
+/** The epoch in a source. */
+export function epochOf(source: string): string {
+  const end = source.lastIndexOf('/')
+  return source.slice(source.lastIndexOf('/', end - 1) + 1, Math.max(end, 0))
+}
+
 export function formatSequence(sequence: number): string {
   return String(sequence).padStart(sequenceDigits, '0')
 }

@@ -12,8 +12,15 @@ export const LogInitialized = defineEvent({
   summary: 'A new log folder begins; the epoch in `source` is its own.',
   subject: 'log',
   audit: nodeAudit({ always: 'success' }),
-  data: z.strictObject({ adapter: z.enum(['file', 'memory']), hash: z.literal('sha256-rfc6962-leaf') }),
-  examples: [{ adapter: 'file', hash: 'sha256-rfc6962-leaf' }],
+  data: z.strictObject({
+    adapter: z.enum(['file', 'kafka', 'memory']),
+    earlier: z
+      .strictObject({ because: text(300), epoch: text(64) })
+      .nullable()
+      .meta({ description: 'The log that this node had before and that could not be continued; null: there was none.' }),
+    hash: z.literal('sha256-rfc6962-leaf'),
+  }),
+  examples: [{ adapter: 'file', earlier: null, hash: 'sha256-rfc6962-leaf' }],
 })
 
 export const LogRecovered = defineEvent({
@@ -32,6 +39,75 @@ export const LogRecovered = defineEvent({
   }),
   examples: [
     { bytes_cut: 611, refusal_counts_lost: true, segment: '00000000000000000000.jsonl', stream: 'connections' },
+  ],
+})
+
+export const LogTakenBack = defineEvent({
+  type: 'dev.waybill.log.taken_back.v1',
+  stream: 'operations',
+  summary: 'At start, records of this node that its disk had lost were taken back from Kafka, byte-equal.',
+  subject: 'log',
+  audit: nodeAudit({ always: 'success' }),
+  data: z.strictObject({ records: Count.min(1) }),
+  examples: [{ records: 12 }],
+})
+
+export const LogContradicted = defineEvent({
+  type: 'dev.waybill.log.contradicted.v1',
+  stream: 'operations',
+  summary: 'A record came with a number that other bytes have, or does not continue what is before it: somebody rewrote or forked a source.',
+  subject: 'log/<stream>',
+  audit: nodeAudit({ always: 'failure' }),
+  data: z.strictObject({
+    contradiction: text(400).meta({ description: 'Source and sequence of the record that was not taken.' }),
+    stream: StreamName,
+  }),
+  examples: [
+    {
+      contradiction: '/clusters/default/nodes/n1/0198c0de-0000-7000-8000-000000000001/control sequence 7',
+      stream: 'control',
+    },
+  ],
+})
+
+export const LogTopicLost = defineEvent({
+  type: 'dev.waybill.log.topic_lost.v1',
+  stream: 'operations',
+  summary: 'A topic was deleted, made anew or cut. This node sends again everything that it has of it.',
+  subject: 'log/<stream>',
+  audit: nodeAudit({ always: 'failure' }),
+  data: z.strictObject({
+    records: Count.meta({ description: 'Records of it that this node has and sends again.' }),
+    stream: StreamName,
+    topic: text(249),
+  }),
+  examples: [{ records: 120, stream: 'connections', topic: 'waybill.connections' }],
+})
+
+export const LogTopicObserved = defineEvent({
+  type: 'dev.waybill.log.topic_observed.v1',
+  stream: 'operations',
+  summary: 'What a Kafka topic of the log is like, as its brokers say: at each start, and when a daily look finds it changed.',
+  subject: 'topics/<topic>',
+  audit: nodeAudit({ always: 'success' }),
+  data: z.strictObject({
+    partitions: Count.meta({ description: '0: the topic is not there.' }),
+    problems: z.array(text(1_000)).max(16).meta({ description: 'What would lose records, or keep them from being written or read.' }),
+    replicas: Count.meta({ description: 'Of the partition that has the fewest.' }),
+    settings: z
+      .array(z.strictObject({ name: text(100), value: text(200) }))
+      .max(16)
+      .meta({ description: 'Settings that matter for what is kept, with their values in force.' }),
+    topic: text(249),
+  }),
+  examples: [
+    {
+      partitions: 1,
+      problems: [],
+      replicas: 3,
+      settings: [{ name: 'cleanup.policy', value: 'delete' }, { name: 'retention.ms', value: '-1' }],
+      topic: 'waybill.control',
+    },
   ],
 })
 
@@ -98,5 +174,5 @@ export const LogRead = defineEvent({
   ],
 })
 
-export const logEvents = [LogInitialized, LogRecovered, LogFailed, LogRestored, LogSpaceLow, LogRead] as const
+export const logEvents = [LogInitialized, LogRecovered, LogTakenBack, LogContradicted, LogTopicLost, LogTopicObserved, LogFailed, LogRestored, LogSpaceLow, LogRead] as const
 export type LogEvent = EventOf<(typeof logEvents)[number]>

@@ -21,6 +21,7 @@ export const Milliseconds = z.number().min(0).meta({ description: 'Milliseconds.
 export const Count = z.int().min(0)
 export const LeafHash = z.string().regex(/^[A-Za-z0-9+/]{43}=$/)
 export const Revision = z.int().min(1)
+export const NodeName = z.string().regex(/^[A-Za-z0-9._-]{1,200}$/).meta({ description: 'Name of a node.' })
 export const Time = z
   .string()
   .regex(/^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/)

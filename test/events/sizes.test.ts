@@ -5,10 +5,11 @@ import {
 } from '../../events/connection.ts'
 import type { EventDefinition } from '../../events/define.ts'
 import { HealthAddressesChanged } from '../../events/health.ts'
+import { NodeReported, poolsReportedMax } from '../../events/node.ts'
 import { handshakeProgress, RoutedBy, tlsAlertsRecordedMax } from '../../events/tls.ts'
 import { encodeDraft, encodedBytes, sourceOf } from '../../events/envelope.ts'
 import { closingRecordBytesMax, recordBytesMax } from '../../src/core/limits.ts'
-import { draftOf, exampleEpoch, exampleRun, subjectOf } from '../support/records.ts'
+import { draftOf, exampleEpoch, exampleRun, exampleTime, subjectOf } from '../support/records.ts'
 
 /**
  * The largest records that the schemas let through. Each is shown to be the largest: no text in it can be longer or
@@ -96,6 +97,17 @@ const largest: readonly (readonly [EventDefinition, object])[] = [
     {
       after_ms: anyMs, alert: 255, attempts, because: longest(refusalReasons), client: endpoint,
       client_network: `${ip}/48`, count, detail: quotes(200), ja4, listener, pool, server_name: quotes(512),
+    },
+  ],
+  [
+    NodeReported,
+    {
+      clock_skew_ms: -count, connections_open: count, oldest_open: exampleTime,
+      pools: many(poolsReportedMax, () => ({
+        backends_down: count, bytes_to_backend: count, bytes_to_client: count, closed: count, connections_open: count, dial_failures: count,
+        opened: count, pool,
+      })),
+      refused: count, revision: count, since: exampleTime, started_at: exampleTime, version: '0'.repeat(60),
     },
   ],
   [HealthAddressesChanged, { after: many(64, () => ip), before: many(64, () => ip), host: 'h'.repeat(253), truncated: false }],

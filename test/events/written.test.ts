@@ -32,7 +32,7 @@ import { inline, named } from '../commands/wishes.ts'
 import { canonicalJson } from '../support/canonical.ts'
 import { readAll, textOf } from '../support/drafts.ts'
 import { ManualClock } from '../support/manual-clock.ts'
-import { exampleRun, madeRecord, RecordChain, recorded } from '../support/records.ts'
+import { exampleEpoch, exampleRun, madeRecord, RecordChain, recorded } from '../support/records.ts'
 import { alpn, helloMessage, records, serverName, supportedVersions } from '../support/tls-hellos.ts'
 import { helloOf, judge } from '../support/tls-hellos-judge.ts'
 
@@ -249,7 +249,7 @@ test('closing records of connections that a crash left open', async () => {
   const clock = new ManualClock()
   await using log = new MemoryLog({ clock, makeId: () => exampleRun })
   const drafts = new Drafts(clock, () => exampleRun, 'node-1')
-  const parts = { drafts, log, node: 'node-1', openConnections: open, run: '0198c0de-0000-7000-8000-00000000000b', runs: runs.initial() }
+  const parts = { closedElsewhere: new Set<string>(), drafts, epoch: exampleEpoch, log, node: 'node-1', openConnections: open, run: '0198c0de-0000-7000-8000-00000000000b', runs: runs.initial() }
   expect(await closeLeftOpen(parts)).toBe(1)
   for (const stream of ['connections', 'operations'] as const) {
     const texts = (await readAll(log, stream)).map(textOf)

@@ -1,5 +1,5 @@
-import { zeroHash } from '../../events/chain.ts'
-import type { ChainLink } from '../../events/envelope.ts'
+import { zeroHash } from './chain.ts'
+import type { ChainLink } from './envelope.ts'
 
 /** What a record is to a reader that has seen the source so far. */
 export type ChainVerdict =
@@ -37,6 +37,11 @@ export class ChainCheck {
     for (const [source, state] of from) {
       this.#sources.set(source, { ...state, recent: new Map(state.recent), missingFrom: state.missingFrom ?? Infinity })
     }
+  }
+
+  /** Sequence behind the newest record of the source. */
+  next(source: string): number {
+    return this.#sources.get(source)?.nextSequence ?? 0
   }
 
   judge(link: ChainLink, leafHash: string): ChainVerdict {

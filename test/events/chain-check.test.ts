@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { zeroHash } from '../../events/chain.ts'
-import { ChainCheck } from '../../src/live/chain-check.ts'
+import { ChainCheck } from '../../events/chain-check.ts'
 
 const kept = 1_024
 
