@@ -16,13 +16,13 @@ export const runs: Projection<
   'dev.waybill.node.started.v1' | 'dev.waybill.node.stopped.v1' | 'dev.waybill.node.lost.v1'
 > = {
   name: 'runs',
-  version: 1,
+  version: 2,
   initial: () => new Map(),
   on: {
     'dev.waybill.node.started.v1': (state, { event }) =>
       new Map(state).set(nodeOf(event.source), { run: event.run, startedAt: event.time, ended: null }),
     'dev.waybill.node.stopped.v1': (state, { event }) => ended(state, nodeOf(event.source), event.run, 'stopped'),
-    'dev.waybill.node.lost.v1': (state, { event }) => ended(state, nodeOf(event.source), event.data.run, 'lost'),
+    'dev.waybill.node.lost.v1': (state, { event }) => ended(state, event.data.node, event.data.run, 'lost'),
   },
 }
 

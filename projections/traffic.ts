@@ -1,3 +1,4 @@
+import type { ConnectionClosedData } from '../events/connection.ts'
 import type { Projection } from './projection.ts'
 
 /**
@@ -8,6 +9,8 @@ export interface Traffic {
   readonly pools: Map<string, PoolTraffic>
   /** Clients refused, by reason. */
   readonly refused: Map<string, number>
+  /** Time of the first record that is counted; null: none was. */
+  since: string | null
 }
 
 export interface Totals {
@@ -31,10 +34,11 @@ export const traffic: Projection<
   'dev.waybill.connection.opened.v1' | 'dev.waybill.connection.closed.v1' | 'dev.waybill.connection.refused.v1'
 > = {
   name: 'traffic',
-  version: 1,
-  initial: () => ({ pools: new Map(), refused: new Map() }),
+  version: 2,
+  initial: () => ({ pools: new Map(), refused: new Map(), since: null }),
   on: {
-    'dev.waybill.connection.opened.v1': (state, { event: { data } }) => {
+    'dev.waybill.connection.opened.v1': (state, { event: { data, time } }) => {
+      state.since ??= time
       const pool = poolOf(state, data.pool)
       pool.opened += 1
       backendOf(pool, data.backend).opened += 1
@@ -42,6 +46,7 @@ export const traffic: Projection<
       return state
     },
     'dev.waybill.connection.closed.v1': (state, { event: { data } }) => {
+      if (isOfAnotherNode(data)) return state
       const pool = poolOf(state, data.pool)
       for (const totals of [pool, backendOf(pool, data.backend)]) {
         totals.closed += 1
@@ -50,12 +55,18 @@ export const traffic: Projection<
       }
       return state
     },
-    'dev.waybill.connection.refused.v1': (state, { event: { data } }) => {
+    'dev.waybill.connection.refused.v1': (state, { event: { data, time } }) => {
+      state.since ??= time
       state.refused.set(data.because, (state.refused.get(data.because) ?? 0) + data.count)
       if (data.pool !== null && data.attempts.length > 0) countDialFailures(poolOf(state, data.pool), data.attempts)
       return state
     },
   },
+}
+
+/** Closed on record here when an operator retired the node that had opened it: that one's totals have it already. */
+function isOfAnotherNode({ close }: ConnectionClosedData): boolean {
+  return close.because === 'node_lost' && close.by === 'operator'
 }
 
 function countDialFailures(pool: PoolTraffic, attempts: readonly { readonly backend: string }[]): void {

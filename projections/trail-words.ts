@@ -3,6 +3,7 @@ import type { ConnectionEvent } from '../events/connection.ts'
 import type { HealthEvent } from '../events/health.ts'
 import type { ListenerEvent } from '../events/listener.ts'
 import type { LogRead } from '../events/log.ts'
+import type { NodeRetired } from '../events/node.ts'
 import type { PoolCreatedData } from '../events/pool.ts'
 import type { EventOf } from '../events/define.ts'
 import type { Endpoint } from '../events/values.ts'
@@ -10,7 +11,14 @@ import type { ConfigurationEvent } from './routing.ts'
 
 /** What became of something, in a few words for people. Programs go by the records. */
 
-export type ToldEvent = AccessEvent | ConfigurationEvent | ConnectionEvent | HealthEvent | ListenerEvent | EventOf<typeof LogRead>
+export type ToldEvent =
+  | AccessEvent
+  | ConfigurationEvent
+  | ConnectionEvent
+  | HealthEvent
+  | ListenerEvent
+  | EventOf<typeof LogRead>
+  | EventOf<typeof NodeRetired>
 
 /** Id of whoever did it; null: the node itself, or a client. */
 export function actorOf({ data }: ToldEvent): string | null {
@@ -39,6 +47,8 @@ export function wordsOf(event: ToldEvent): string {
       return `no more clients are accepted on ${event.data.address}`
     case 'dev.waybill.listener.failed.v1':
       return `${event.data.address} could not be bound: ${event.data.code}`
+    case 'dev.waybill.node.retired.v1':
+      return `retired, and ${counted(event.data.connections_closed, 'connection')} closed on record`
     default:
       return changeWords(event)
   }

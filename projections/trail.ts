@@ -82,6 +82,7 @@ const steps: Projection<Trail, ToldEvent['type']>['on'] = {
   'dev.waybill.listener.closed.v1': operation,
   'dev.waybill.listener.failed.v1': operation,
   'dev.waybill.log.read.v1': operation,
+  'dev.waybill.node.retired.v1': operation,
   'dev.waybill.pool.changed.v1': change,
   'dev.waybill.pool.created.v1': change,
   'dev.waybill.pool.removed.v1': change,

@@ -4,6 +4,7 @@ import type { Stream } from '../../events/define.ts'
 import { definitions } from '../../events/catalog.ts'
 import { health } from '../../projections/health.ts'
 import { idempotency } from '../../projections/idempotency.ts'
+import { nodes } from '../../projections/nodes.ts'
 import { openConnections } from '../../projections/open-connections.ts'
 import { fold, type EventType, type Projection } from '../../projections/projection.ts'
 import { routing } from '../../projections/routing.ts'
@@ -24,6 +25,7 @@ const cases: readonly Case[] = [
   { projection: asAny(routing), stream: 'control', copiesOnWrite: true },
   { projection: asAny(idempotency), stream: 'control', copiesOnWrite: false },
   { projection: asAny(health), stream: 'operations', copiesOnWrite: false },
+  { projection: asAny(nodes), stream: 'operations', copiesOnWrite: false },
   { projection: asAny(runs), stream: 'operations', copiesOnWrite: true },
   { projection: asAny(openConnections), stream: 'connections', copiesOnWrite: false },
   { projection: asAny(traffic), stream: 'connections', copiesOnWrite: false },

@@ -5,7 +5,7 @@ import { NodeLost, NodeStarted, NodeStopped } from '../../events/node.ts'
 import { health, healthKey } from '../../projections/health.ts'
 import { fold } from '../../projections/projection.ts'
 import { runs } from '../../projections/runs.ts'
-import { RecordChain, recorded, type MadeRecord } from '../support/records.ts'
+import { exampleEpoch, RecordChain, recorded, type MadeRecord } from '../support/records.ts'
 
 interface Fact {
   readonly definition: EventDefinition
@@ -51,7 +51,8 @@ describe('health: how each node last saw each backend', () => {
 describe('runs: the last process life of each node', () => {
   const started = (seconds: number, node: string, run: string) => at(seconds, node, run, NodeStarted, NodeStarted.examples[0])
   const stopped = (seconds: number, node: string, run: string) => at(seconds, node, run, NodeStopped, NodeStopped.examples[0])
-  const lost = (seconds: number, node: string, run: string, whose: string) => at(seconds, node, run, NodeLost, { connections_closed: 0, run: whose })
+  const lost = (seconds: number, node: string, run: string, whose: string, whom = node) =>
+    at(seconds, node, run, NodeLost, { connections_closed: 0, epoch: exampleEpoch, node: whom, run: whose })
   const of = (...facts: Fact[]) => fold(runs, records(...facts).map(recorded)).get('one')
 
   test('runs, then stopped', () => {
@@ -59,8 +60,9 @@ describe('runs: the last process life of each node', () => {
     expect(of(started(1, 'one', first), stopped(2, 'one', first))).toMatchObject({ ended: 'stopped' })
   })
 
-  test('lost, as somebody says of it later', () => {
+  test('lost, as its next life or another node says of it later', () => {
     expect(of(started(1, 'one', first), lost(2, 'one', second, first))).toMatchObject({ run: first, ended: 'lost' })
+    expect(of(started(1, 'one', first), lost(2, 'two', second, first, 'one'))).toMatchObject({ run: first, ended: 'lost' })
   })
 
   test('what is said of an earlier life does not concern the present one', () => {

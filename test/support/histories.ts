@@ -7,10 +7,10 @@ import { ConnectionClosed, ConnectionOpened, ConnectionProgress, ConnectionRefus
 import type { EventDefinition, Stream } from '../../events/define.ts'
 import { HealthAddressesChanged, HealthChanged, HealthDrainCompleted } from '../../events/health.ts'
 import { ListenerBound, ListenerChanged } from '../../events/listener.ts'
-import { NodeLost, NodeStarted, NodeStopped } from '../../events/node.ts'
+import { NodeLost, NodeReported, NodeRetired, NodeStarted, NodeStopped } from '../../events/node.ts'
 import { PoolChanged, PoolCreated, PoolRemoved } from '../../events/pool.ts'
 import { exampleActor, exampleChange, exampleOrigin, listenerCases } from '../../events/values.ts'
-import { exampleTime, RecordChain, type MadeRecord, type Overrides } from './records.ts'
+import { exampleEpoch, exampleTime, RecordChain, type MadeRecord, type Overrides } from './records.ts'
 
 /** Arbitrary logs over a small world, so that records often concern each other: few pools, backends, names and nodes. */
 
@@ -32,6 +32,7 @@ const backends = [1, 2].map((port) => ({ host: '10.0.0.1', id: `10.0.0.1:${port}
 const serverNames = ['x.example', 'y.example', '*.x.example', '*.y.example', '**.x.example', '**.example']
 
 const pool = fc.constantFrom(...pools)
+const nodeName = fc.constantFrom(...nodes)
 const id = fc.constantFrom(...ids)
 const count = fc.nat(1_000)
 const weight = fc.integer({ min: 1, max: 9 })
@@ -160,7 +161,15 @@ const operations: readonly Fact[] = [
   fact(AccessGranted, fc.constantFrom('loopback', 'socket').map((actor) => ({ ...AccessGranted.examples[0], actor: { ...exampleActor, id: actor } }))),
   fact(NodeStarted, fc.constant(NodeStarted.examples[0])),
   fact(NodeStopped, fc.constant(NodeStopped.examples[0])),
-  fact(NodeLost, fc.constantFrom(...runs).map((run) => ({ connections_closed: 0, run }))),
+  fact(NodeLost, fc.record({ node: nodeName, run: fc.constantFrom(...runs) }).map((each) => ({ connections_closed: 0, epoch: exampleEpoch, ...each }))),
+  fact(
+    NodeReported,
+    fc.record({ pools: fc.uniqueArray(pool, { maxLength: 3 }), opened: count }).map(({ opened, pools: names }) => {
+      const [example] = NodeReported.examples
+      return { ...example, pools: names.map((name) => ({ ...example.pools[0], opened, pool: name })) }
+    }),
+  ),
+  fact(NodeRetired, nodeName.map((node) => ({ ...NodeRetired.examples[0], node }))),
 ]
 
 const facts: Readonly<Record<Stream, readonly Fact[]>> = { control: changes, connections, operations }
