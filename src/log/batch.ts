@@ -72,6 +72,21 @@ export function placeBatch(head: ChainHead, appends: readonly EncodedDrafts[], w
   return { firstSequence: head.sequence, bytes, ends, leafHashes, events }
 }
 
+/** Records that have their places already, as they are. */
+export function batchOf(firstSequence: number, records: readonly { readonly bytes: Uint8Array; readonly leafHash: string }[]): Batch {
+  const lines: Uint8Array[] = []
+  const ends: number[] = []
+  let end = -1
+  for (const { bytes } of records) {
+    lines.push(bytes, newline)
+    end += bytes.length + 1
+    ends.push(end)
+  }
+  return { bytes: Buffer.concat(lines), ends, events: null, firstSequence, leafHashes: records.map(({ leafHash: hash }) => hash) }
+}
+
+const newline = Buffer.from('\n')
+
 function writtenEvent(draft: Draft, { run, source }: Writer, sequence: string, prevhash: string): WrittenEvent {
   const { basis, data, id, partitionkey, revision, subject, time, type } = draft
   const common = { data, id, partitionkey, prevhash, run, sequence, source, subject, time, type }

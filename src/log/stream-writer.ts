@@ -1,6 +1,7 @@
 import type { Stream } from '../../events/define.ts'
 import type { Draft, Writer } from '../../events/envelope.ts'
 import { sleep, type Clock, type Timer } from '../core/clock.ts'
+import { invariant } from '../core/errors.ts'
 import { commitBytesMax } from '../core/limits.ts'
 import { AppendQueue, type PendingAppend } from './append-queue.ts'
 import { encodeDrafts, placeBatch, type ChainHead } from './batch.ts'
@@ -98,6 +99,14 @@ export class StreamWriter {
       if (purpose === 'admission') this.#pace.admission()
       this.#running ??= this.#run()
     })
+  }
+
+  /** Stores records that have their places already, right behind the head. Only while nothing was appended. */
+  async adopt(batch: Batch): Promise<CommitOutcome> {
+    invariant(this.#running === null && batch.firstSequence === this.#sequence, 'records are adopted behind the head, before any append')
+    const outcome = await this.#options.store.commit(batch)
+    if (outcome.kind === 'durable') this.#confirm({ batch, pending: [], again: null, promised: false })
+    return outcome
   }
 
   /** Takes no admissions until `release`, for a reason outside of this stream; what is owed is still written. */

@@ -7,7 +7,7 @@ import { commitBytesMax, controlRecordBytesMax, recordBytesMax } from '../../src
 import { NotWritten, Unsettled, type Appended, type Availability } from '../../src/log/event-log.ts'
 import type { NodeLog } from '../../src/log/node-log.ts'
 import { draft, labelOf, labels, readAll, textOf } from '../support/drafts.ts'
-import { settled, type ManualClock } from '../support/manual-clock.ts'
+import type { ManualClock } from '../support/manual-clock.ts'
 
 /** What every adapter of the log port owes to its callers: one test for each sentence of the port. */
 
@@ -99,7 +99,7 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
     test('lets appends that arrive during a commit share the next one', async () => {
       const stalled = under.stall('connections')
       const first = log.append('connections', [draft('first')], admission)
-      await settled()
+      await clock.settled()
       const before = under.commits('connections')
       const rest = Array.from({ length: 100 }, (_, index) => log.append('connections', [draft(`r${index}`)], admission))
       stalled[Symbol.dispose]()
@@ -133,7 +133,7 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
         await log.append('control', [draft('a')], admission)
         for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
         const one = outcome(log.append('control', [draft('b')], admission))
-        await settled()
+        await clock.settled()
         expect(one.now, `after ${turns} turns`).toBe('stored')
       }
     })
@@ -167,10 +167,10 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
       using broken = under.breakWrites('connections')
       const stalled = under.stall('connections')
       const first = outcome(log.append('connections', [draft('a')], admission))
-      await settled()
+      await clock.settled()
       const waiting = outcome(log.append('connections', [draft('b')], admission))
       stalled[Symbol.dispose]()
-      await settled()
+      await clock.settled()
       expect([first.now, waiting.now]).toEqual(['not_written', 'not_written'])
       await expect(log.append('connections', [draft('c')], admission)).rejects.toBeInstanceOf(NotWritten)
       broken[Symbol.dispose]()
@@ -240,7 +240,7 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
     test('an append that no commit took by its deadline is NotWritten and never appears', async () => {
       const stalled = under.stall('connections')
       const first = outcome(log.append('connections', [draft('first')], admission))
-      await settled()
+      await clock.settled()
       const late = outcome(log.append('connections', [draft('late')], { ...admission, timeoutMs: 500 }))
       const patient = outcome(log.append('connections', [draft('patient')], { ...admission, timeoutMs: 60_000 }))
       await clock.run(499)
@@ -248,7 +248,7 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
       await clock.run(1)
       expect([first.now, late.now, patient.now]).toEqual(['pending', 'not_written', 'pending'])
       stalled[Symbol.dispose]()
-      await settled()
+      await clock.settled()
       expect([first.now, patient.now]).toEqual(['stored', 'stored'])
       expect(await labels(log, 'connections')).toEqual(['first', 'patient'])
     })
@@ -256,7 +256,7 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
     test('no commit takes an append whose deadline has passed', async () => {
       const stalled = under.stall('connections')
       const first = outcome(log.append('connections', [draft('first')], admission))
-      await settled()
+      await clock.settled()
       const one = outcome(log.append('connections', [draft('one')], { ...admission, timeoutMs: 500 }))
       const two = outcome(log.append('connections', [draft('two')], { ...admission, timeoutMs: 503 }))
       await clock.run(504)
@@ -281,7 +281,7 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
       await clock.run(3_600_000)
       expect(one.now).toBe('pending')
       stalled[Symbol.dispose]()
-      await settled()
+      await clock.settled()
       expect(one.now).toBe('stored')
     })
   })
@@ -338,10 +338,10 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
           found.push(...batch.map(labelOf))
         }
       })()
-      await settled()
+      await clock.settled()
       expect(found).toEqual(['a'])
       await log.append('control', [draft('b'), draft('c')], admission)
-      await settled()
+      await clock.settled()
       expect(found).toEqual(['a', 'b', 'c'])
       stop.abort()
       await following
@@ -351,7 +351,7 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
       const following = (async () => {
         for await (const _batch of log.read('control', { after: null, follow: true })) continue
       })()
-      await settled()
+      await clock.settled()
       await log.close(1_000)
       await following
     })
@@ -359,7 +359,7 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
     test('shows nothing that is not durable yet', async () => {
       const stalled = under.stall('control')
       const one = log.append('control', [draft('a')], admission)
-      await settled()
+      await clock.settled()
       expect(log.head('control')).toBeNull()
       stalled[Symbol.dispose]()
       await one
@@ -371,7 +371,7 @@ export function eventLogContract(open: () => Promise<LogUnderTest>): void {
     test('waits for what it has, takes no more, and says that all is written', async () => {
       const stalled = under.stall('control')
       const one = outcome(log.append('control', [draft('a')], owed))
-      await settled()
+      await clock.settled()
       const closing = log.close(10_000)
       await expect(log.append('control', [draft('b')], owed)).rejects.toMatchObject({ because: 'closed' })
       stalled[Symbol.dispose]()

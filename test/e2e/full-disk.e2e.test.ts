@@ -1,38 +1,18 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { realHello, tcpBackend } from '../support/peers.ts'
+import { fill, mountSmall } from '../support/small-disk.ts'
 import { rawRecords, startWaybill, TemporaryFolder, type RunningWaybill } from '../support/waybill.ts'
 
 const mebibyte = 1024 * 1024
 const refusedClients = 25
 
-/** A file system small enough to fill. Mounting takes privileges that not every machine gives. */
-function mountSmall(path: string): Disposable | null {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m,mode=700', 'tmpfs', path], { stdio: 'ignore' })
-  } catch {
-    return null
-  }
-  return { [Symbol.dispose]: () => execFileSync('umount', ['-l', path]) }
-}
-
-function fill(path: string): void {
-  const file = openSync(path, 'w')
-  const block = Buffer.alloc(4_096, 1)
-  try {
-    for (;;) writeSync(file, block)
-  } catch {
-    closeSync(file)
-  }
-}
-
 test('the disk fills: nothing is forwarded unrecorded, changes get 503, no crash; space returns: it goes on by itself', async ({ skip }) => {
   using folder = new TemporaryFolder()
-  using mounted = mountSmall(folder.path)
+  using mounted = mountSmall(folder.path, 24)
   if (mounted === null) return skip('mounting a small tmpfs is not allowed here')
   const hello = await realHello()
   let reached = 0

@@ -1,7 +1,9 @@
 import { streams, type Stream } from '../../../events/define.ts'
 import type { Draft } from '../../../events/envelope.ts'
 import type { File } from '../../core/disk.ts'
+import { Fault } from '../../core/errors.ts'
 import { commitBytesMax, segmentBytes } from '../../core/limits.ts'
+import { batchOf, type ChainHead } from '../batch.ts'
 import type {
   Appended, AppendOptions, Availability, EventLog, Position, ReadOptions, StoredRecord,
 } from '../event-log.ts'
@@ -157,6 +159,23 @@ export class FileLog implements NodeLog {
   }
   onSpaceLow(listener: (space: SpaceLow) => void): Disposable {
     return this.#space.onSpaceLow(listener)
+  }
+
+  /** Where the next record of a stream goes. */
+  end(stream: Stream): ChainHead {
+    return this.#writers.of(stream).head
+  }
+
+  /**
+   * Stores again what this folder has lost and somebody else has kept, right behind its end and byte-equal. Only before
+   * the first append. Throws a `Fault` when the disk does not take it.
+   */
+  async takeBack(stream: Stream, lost: readonly Pick<StoredRecord, 'bytes' | 'leafHash'>[]): Promise<void> {
+    const outcome = await this.#writers.of(stream).adopt(batchOf(this.end(stream).sequence, lost))
+    if (outcome.kind === 'durable') return
+    const { cause, code, syscall } = outcome.failure
+    const message = `records that Kafka has can't be written back to ${this.#options.folder} (${syscall}: ${code}). Make room or mend the disk; then start again.`
+    throw new Fault('log_folder_unusable', 'disk', message, { canRetry: true, cause })
   }
 
   /** Resolves when no closed segment waits to be compressed, or a failure put that off. */

@@ -100,8 +100,13 @@ export async function makeIdentity(disk: Disk, folder: string, names: Names, mak
         `at most ${kind === 'node' ? 100 : 63}. Set the ${kind} name in the settings.`,
     )
   }
-  await replaceFile(disk, folder, identityName, toJson(identity))
+  await writeIdentity(disk, folder, identity)
   return identity
+}
+
+/** Of a folder that is made, or made again from what others kept of it. */
+export async function writeIdentity(disk: Disk, folder: string, { cluster, epoch, node }: Identity): Promise<void> {
+  await replaceFile(disk, folder, identityName, toJson({ cluster, epoch, node }))
 }
 
 /** A folder belongs to one node for ever: records of two in one chain would be nobody's. */

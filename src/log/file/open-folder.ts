@@ -28,6 +28,8 @@ export interface FolderOptions extends Names {
 export type LockOptions = Pick<FolderOptions, 'clock' | 'disk' | 'folder' | 'holder' | 'lockWaitMs'>
 
 export const lockWaitMsDefault = 5_000
+/** Beside the streams, in the folder of a cluster's node: control as the cluster has it. */
+export const controlCopyName = 'control-copy'
 
 export interface OpenedFolder {
   /** Gives the folder back. */
@@ -51,7 +53,8 @@ export async function openFolder(options: FolderOptions): Promise<OpenedFolder> 
   })
 }
 
-export function streamFolder(folder: string, stream: Stream): string {
+/** `stream`: or what else is kept as a stream is. */
+export function streamFolder(folder: string, stream: string): string {
   return `${folder}/${stream}`
 }
 
@@ -116,7 +119,7 @@ async function identityOf({ disk, folder, makeId, ...names }: FolderOptions): Pr
 }
 
 /** The folder may be new itself: its name has to be as durable as what it will hold. Not all parents let us. */
-async function syncParents(disk: Disk, folder: string): Promise<void> {
+export async function syncParents(disk: Disk, folder: string): Promise<void> {
   for (let at = dirname(resolve(folder)); ; at = dirname(at)) {
     await disk.syncFolder(at).catch(() => {})
     if (at === dirname(at)) return

@@ -20,8 +20,8 @@ const newline = 0x0a
 export interface ScanStart {
   /** For messages. */
   readonly path: string
-  /** Source that every record has to name. */
-  readonly source: string
+  /** Source that every record has to name; null: records of many sources, in whatever order they came, so that only lines are checked. */
+  readonly source: string | null
   readonly sequence: number
   /** Leaf hash of the record before, null when the reader has not seen it. */
   readonly prevhash: string | null
@@ -54,7 +54,7 @@ export class RecordScanner implements AsyncDisposable {
   readonly #bytes: ByteSource
   readonly #path: string
   /** As latin1 text of its UTF-8 bytes, which is how lines are looked at. */
-  readonly #source: string
+  readonly #source: string | null
   #sequence: number
   #prevhash: string | null
   #line = 1
@@ -67,7 +67,7 @@ export class RecordScanner implements AsyncDisposable {
   constructor(bytes: ByteSource, start: ScanStart) {
     this.#bytes = bytes
     this.#path = start.path
-    this.#source = Buffer.from(start.source).toString('latin1')
+    this.#source = start.source === null ? null : Buffer.from(start.source).toString('latin1')
     this.#sequence = start.sequence
     this.#prevhash = start.prevhash
   }
@@ -156,6 +156,7 @@ export class RecordScanner implements AsyncDisposable {
   }
 
   #brokenChain(link: ChainLink): string | null {
+    if (this.#source === null) return null
     if (link.source !== this.#source) return `the record is of another source, ${link.source}`
     if (link.sequence !== this.#sequence) return `sequence ${link.sequence} stands where ${this.#sequence} belongs`
     if (this.#prevhash === null || link.prevhash === this.#prevhash) return null

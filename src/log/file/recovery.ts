@@ -19,7 +19,8 @@ export interface RecoverOptions {
   readonly disk: Disk
   readonly folder: string
   readonly stream: Stream
-  readonly source: string
+  /** Null: of many. */
+  readonly source: string | null
   /** The end before was orderly: then nothing can be torn, and whatever is wrong is damage. */
   readonly endedInOrder: boolean
 }

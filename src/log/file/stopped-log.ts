@@ -1,20 +1,25 @@
 import { streams, type Stream } from '../../../events/define.ts'
+import { readChainLink } from '../../../events/envelope.ts'
 import { Fault } from '../../core/errors.ts'
 import type { EventLog, Position, ReadOptions, StoredRecord } from '../event-log.ts'
 import { positionOf, RecentRecords } from '../recent-records.ts'
 import { readEndMarker, readIdentity, type Identity } from './folder.ts'
-import { lockFolder, naming, sourcesOf, streamFolder, type LockOptions } from './open-folder.ts'
+import { controlCopyName, lockFolder, naming, sourcesOf, streamFolder, type LockOptions } from './open-folder.ts'
 import { examineStream } from './recovery.ts'
 import { SegmentList } from './segments.ts'
 import { readStream, type StreamReaderOptions } from './stream-reader.ts'
 
 /**
  * A log folder that nobody serves, opened for reading by a command line: it holds the folder's lock until disposed,
- * changes nothing, and does not show what a crash left unfinished.
+ * changes nothing, and does not show what a crash left unfinished. Control of a cluster's node is that of the cluster.
  */
 export class StoppedLog implements Pick<EventLog, 'read' | 'head'>, AsyncDisposable {
   readonly identity: Identity
+  /** Whether control is read from the copy of the cluster's: then the folder alone does not say how to go on. */
+  readonly readsCopy: boolean
   readonly #lock: AsyncDisposable
+  /** What this node wrote. */
+  readonly #own: Readonly<Record<Stream, StreamReaderOptions>>
   readonly #streams: Readonly<Record<Stream, StreamReaderOptions>>
 
   /** Throws as `FileLog.open`, and `no_log_here` where no log was ever kept. */
@@ -30,15 +35,19 @@ export class StoppedLog implements Pick<EventLog, 'read' | 'head'>, AsyncDisposa
       await using lock = await lockFolder(options)
       const sources = sourcesOf(identity)
       const endedInOrder = (await readEndMarker(disk, folder)) !== null
-      const reading = {} as Record<Stream, StreamReaderOptions>
-      for (const stream of streams) reading[stream] = await examined(options, stream, sources[stream], endedInOrder)
-      return new StoppedLog(identity, reading, lock.handOver())
+      const own = {} as Record<Stream, StreamReaderOptions>
+      for (const stream of streams) own[stream] = await examined(options, stream, { endedInOrder, name: stream, source: sources[stream] })
+      const copy = await examined(options, 'control', { endedInOrder: false, name: controlCopyName, source: null })
+      const control = (await knowsMore(copy, own.control)) ? copy : own.control
+      return new StoppedLog(identity, own, control, lock.handOver())
     })
   }
 
-  private constructor(identity: Identity, reading: Record<Stream, StreamReaderOptions>, lock: AsyncDisposable) {
+  private constructor(identity: Identity, own: Record<Stream, StreamReaderOptions>, control: StreamReaderOptions, lock: AsyncDisposable) {
     this.identity = identity
-    this.#streams = reading
+    this.readsCopy = control !== own.control
+    this.#own = own
+    this.#streams = { ...own, control }
     this.#lock = lock
   }
 
@@ -57,20 +66,31 @@ export class StoppedLog implements Pick<EventLog, 'read' | 'head'>, AsyncDisposa
     return this.#streams[stream].recent.next
   }
 
+  /** As `read`, but only what this node wrote, also of control. */
+  readOwn(stream: Stream, options: ReadOptions): AsyncIterable<readonly StoredRecord[]> {
+    return readStream(this.#own[stream], { ...options, follow: false })
+  }
+
+  countOwn(stream: Stream): number {
+    return this.#own[stream].recent.next
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const stream of streams) this.#streams[stream].recent.close()
+    for (const { recent } of [...Object.values(this.#own), this.#streams.control]) recent.close()
     await this.#lock[Symbol.asyncDispose]()
   }
 }
 
-async function examined(
-  options: LockOptions,
-  stream: Stream,
-  source: string,
-  endedInOrder: boolean,
-): Promise<StreamReaderOptions> {
-  const { disk, folder } = options
-  const at = streamFolder(folder, stream)
+interface Examined {
+  /** Of its folder. */
+  readonly name: string
+  /** Null: of many. */
+  readonly source: string | null
+  readonly endedInOrder: boolean
+}
+
+async function examined({ disk, folder }: LockOptions, stream: Stream, { endedInOrder, name, source }: Examined): Promise<StreamReaderOptions> {
+  const at = streamFolder(folder, name)
   // After a crash an unfinished end is no damage: whoever starts the node next cuts it off.
   const found = await examineStream({ disk, stream, source, folder: at, endedInOrder })
   return {
@@ -80,4 +100,19 @@ async function examined(
     segments: found?.segments ?? new SegmentList([]),
     recent: new RecentRecords(0, found?.head.sequence ?? 0),
   }
+}
+
+/**
+ * A copy that has nothing of others is the beginning of what the node itself wrote: it may have gone on without a cluster,
+ * or may not have got all of it there.
+ */
+async function knowsMore(copy: StreamReaderOptions, own: StreamReaderOptions): Promise<boolean> {
+  if (copy.recent.next > own.recent.next) return true
+  for await (const batch of readStream(copy, { after: null, follow: false })) {
+    for (const { bytes } of batch) {
+      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+      if (readChainLink(text)?.source !== own.source) return true
+    }
+  }
+  return false
 }

@@ -12,7 +12,8 @@ import { segmentName, type PlacedSegment, type SegmentList } from './segments.ts
 export interface StreamReaderOptions {
   readonly disk: Disk
   readonly folder: string
-  readonly source: string
+  /** Null: of many. */
+  readonly source: string | null
   readonly segments: SegmentList
   readonly recent: RecentRecords
 }
