@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { parseEndpoint } from '../core/endpoint.ts'
+import { parseEndpoint, parsePort } from '../core/endpoint.ts'
 
 /** How the text of a flag or environment variable becomes a value: one zod schema for each kind of setting. */
 
-export type Unit = 'bytes' | 'ms' | 'connections' | null
+export type Unit = 'bytes' | 'ms' | 'connections' | 'days' | 'partitions' | 'records' | 'replicas' | null
 
 export interface Setting<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema
@@ -50,8 +50,42 @@ export function name(most: number) {
     .max(most, `may have at most ${most} characters`)
 }
 
-export function path() {
-  return z.string().min(1, 'must not be empty').max(4_096, 'is longer than any path').refine((text) => !text.includes('\0'), 'must not hold a zero byte')
+export function path(most = 4_096) {
+  return z.string().min(1, 'must not be empty').max(most, most === 4_096 ? 'is longer than any path' : `may have at most ${most} characters`).refine((text) => !text.includes('\0'), 'must not hold a zero byte')
+}
+
+/** `kafka-1:9092,kafka-2:9092`: hosts by name or IP address, each with its port, none twice. */
+export function hostsWithPorts(most: number) {
+  return z.string().max(hostsTextMax, `may have at most ${hostsTextMax} characters`).transform((text, context) => {
+    const hosts = text.split(',').map((host) => host.trim())
+    const problem = hosts.length > most ? `names more than ${most} hosts` : (hosts.map(hostProblem).find((found) => found !== null) ?? twice(hosts))
+    if (problem === null) return hosts
+    context.addIssue({ code: 'custom', message: problem })
+    return z.NEVER
+  })
+}
+
+/** As long as a declaration file may spell a setting. */
+const hostsTextMax = 1_000
+
+function hostProblem(text: string): string | null {
+  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?):([^:]*)$/.exec(text)
+  if (match === null) return `"${text}" is not host:port; write it such as kafka-1:9092 or [2001:db8::1]:9092, more than one with commas between them`
+  const port = parsePort(match[2]!)
+  return 'problem' in port ? `in "${text}", ${port.problem}` : null
+}
+
+function twice(hosts: readonly string[]): string | null {
+  const again = hosts.find((host, index) => hosts.indexOf(host) !== index)
+  return again === undefined ? null : `names ${again} twice`
+}
+
+/** A name that others choose, such as a user's: printable, without line breaks. */
+export function printableText(most: number) {
+  return z
+    .string()
+    .regex(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+$/u, 'must not be empty, and holds printable characters only')
+    .max(most, `may have at most ${most} characters`)
 }
 
 export function choice<const Words extends readonly [string, ...string[]]>(words: Words) {

@@ -1,6 +1,8 @@
 import type { z } from 'zod'
 import { collides, formatEndpoint, isLoopback } from '../core/endpoint.ts'
 import { Fault } from '../core/errors.ts'
+import { kafkaConflicts, type WrittenSettings } from './kafka-conflicts.ts'
+import { kafkaSettings } from './kafka-settings.ts'
 import { choice, endpoint, integer, name, path, yesOrNo, type Setting } from './setting-types.ts'
 
 /** Every setting that an operator may tune, in one table: flags, variables, help, checks and documents follow from it. */
@@ -99,6 +101,7 @@ export const settingTable = {
     schema: integer(0, 1_048_576 * mebibyte), default: '268435456', unit: 'bytes', form: 'BYTES',
     description: 'Free space below which the log says that the disk is nearly full.',
   },
+  ...kafkaSettings,
   logLevel: {
     schema: choice(['debug', 'info', 'warn', 'error']), default: 'info', unit: null, form: 'debug|info|warn|error',
     description: 'What the program says about itself on standard output. Audit records are not affected.',
@@ -136,8 +139,13 @@ export function settingTexts(settings: Settings): readonly { readonly name: stri
   return settingKeys.toSorted().flatMap((key) => {
     const value = settings[key]
     if (value === null) return []
-    return [{ name: settingName(key), value: typeof value === 'object' ? formatEndpoint(value) : String(value) }]
+    return [{ name: settingName(key), value: textOfValue(value) }]
   })
+}
+
+function textOfValue(value: NonNullable<Settings[SettingKey]>): string {
+  if (typeof value !== 'object') return String(value)
+  return 'port' in value ? formatEndpoint(value) : value.join(',')
 }
 
 export type FlagTexts = { readonly [Key in SettingKey]?: string | undefined }
@@ -164,8 +172,10 @@ export function readSettings(
   const problems = unknownNames(flags, environment)
   const settings: Record<string, unknown> = {}
   const places: Record<string, string> = {}
+  const written = new Set<SettingKey>()
   for (const key of settingKeys) {
-    const { place, text } = textOf(key, flags, environment, declared)
+    const { byDefault, place, text } = textOf(key, flags, environment, declared)
+    if (!byDefault) written.add(key)
     settings[key] = null
     places[key] = place
     if (text === null) continue
@@ -173,26 +183,43 @@ export function readSettings(
     if (parsed.success) settings[key] = parsed.data
     else problems.push(`${place}: ${parsed.error.issues[0]?.message ?? 'is not valid'}.`)
   }
-  if (problems.length === 0) problems.push(...conflicts(settings as Settings, places as Record<SettingKey, string>))
+  const given = { places: places as Record<SettingKey, string>, settings: settings as Settings, written }
+  if (problems.length === 0) problems.push(...conflicts(given), ...kafkaConflicts(given))
   if (problems.length > 0) throw new Fault('settings_invalid', 'settings', problems.join('\n'))
   return settings as Settings
 }
 
 interface Written {
+  readonly byDefault: boolean
   readonly place: string
   readonly text: string | null
 }
 
 function textOf(key: SettingKey, flags: FlagTexts, environment: Environment, declared: readonly DeclaredSetting[]): Written {
   const flag = flags[key]
-  if (flag !== undefined) return { place: settingFlag(key), text: flag }
+  if (flag !== undefined) return { byDefault: false, place: settingFlag(key), text: flag }
   const variable = settingVariable(key)
   const value = environment[variable]
-  if (value !== undefined && value !== '') return { place: variable, text: value }
+  if (value !== undefined && value !== '') return { byDefault: false, place: variable, text: value }
   const name = settingName(key)
   const inFile = declared.find((setting) => setting.name === name)
-  if (inFile !== undefined) return { place: `${inFile.place}: ${name}`, text: inFile.value }
-  return { place: name, text: settingTable[key].default }
+  if (inFile !== undefined) return { byDefault: false, place: `${inFile.place}: ${name}`, text: inFile.value }
+  return { byDefault: true, place: name, text: settingTable[key].default }
+}
+
+/**
+ * The data folder alone, for command lines that need nothing else: what a server is given besides by its own flags and
+ * file can't contradict them. Throws as `readSettings` does for names and values that are none.
+ */
+export function readDataFolder(flags: Pick<FlagTexts, 'data'>, environment: Environment = process.env): string {
+  const own = Object.fromEntries(Object.entries(environment).filter(([variable]) => !kafkaVariables.includes(variable)))
+  return readSettings(flags, own).data
+}
+const kafkaVariables = (Object.keys(kafkaSettings) as SettingKey[]).map(settingVariable)
+
+/** Whether something other than the default says what the setting is. */
+export function isWritten(key: SettingKey, flags: FlagTexts, environment: Environment = process.env, declared: readonly DeclaredSetting[] = []): boolean {
+  return !textOf(key, flags, environment, declared).byDefault
 }
 
 /** Which declaration file a flag or a variable names; null: none. */
@@ -221,7 +248,7 @@ function differsLittle(known: string, written: string): boolean {
   return one === other || (other.length > variablePrefix.length + 2 && (one.startsWith(other) || other.startsWith(one)))
 }
 
-function conflicts(settings: Settings, places: Readonly<Record<SettingKey, string>>): string[] {
+function conflicts({ places, settings }: WrittenSettings): string[] {
   const problems: string[] = []
   if (!isLoopback(settings.api.ip)) {
     problems.push(
