@@ -10,7 +10,7 @@ export interface Layer {
 const everybody = ['events', 'projections'] as const
 const everything = ['events', 'projections', 'compliance', 'src', 'console', 'test', 'bench'] as const
 /** The port of the log: what may be known of it outside of src/log. Adapters are chosen by src/cli alone. */
-const logPort = ['src/log/event-log.ts', 'src/log/drafts.ts', 'src/log/notes.ts'] as const
+const logPort = ['src/log/cluster-log.ts', 'src/log/event-log.ts', 'src/log/drafts.ts', 'src/log/notes.ts'] as const
 
 export const layers: readonly Layer[] = [
   { path: 'events', sees: [] },
@@ -84,14 +84,14 @@ export const homes: readonly Home[] = [
   },
   { module: 'node:http', homes: ['src/api', 'src/cli'] },
   { module: 'node:https', homes: ['src/cli/demo'] },
-  { module: 'node:tls', homes: ['src/cli/demo'] },
-  { module: 'node:events', homes: ['src/api', 'src/cli'] },
+  { module: 'node:tls', homes: ['src/cli/demo', 'src/core/system'] },
+  { module: 'node:events', homes: ['src/api', 'src/cli', 'src/core/system'] },
   { module: 'node:os', homes: ['src/cli', 'src/core/system'] },
   { module: 'node:path', homes: ['src/cli', 'src/config', 'src/core/system', 'src/log/file'] },
   { module: 'node:stream', homes: ['src/api', 'src/cli', 'src/core/system', 'src/log/file'] },
   { module: 'node:url', homes: ['src/cli', 'src/core/system'], parts: { names: ['domainToASCII', 'domainToUnicode'], homes: ['src/commands'] } },
-  { module: 'node:util', homes: ['src/cli'] },
-  { module: 'node:zlib', homes: ['src/live/snapshots', 'src/log/file'] },
+  { module: 'node:util', homes: ['src/cli', 'src/log/kafka'] },
+  { module: 'node:zlib', homes: ['src/live/snapshots', 'src/log/file', 'src/log/kafka'] },
   { module: 'node:diagnostics_channel', homes: ['src/log', 'src/proxy', 'src/telemetry'] },
   { module: 'node:worker_threads', homes: ['src/cli', 'src/core/system'] },
 ]
