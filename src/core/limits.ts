@@ -13,6 +13,8 @@ export const closingRecordBytesMax = 2_816
 export const commitBytesMax = 8 * 1024 * 1024
 /** Segments are closed and compressed past this size. */
 export const segmentBytes = 64 * 1024 * 1024
+/** Further from the brokers' clock a node takes no changes: records of two nodes would tell another order than the log's. */
+export const clockSkewMaxMs = 2_000
 /** How often a command is decided again after losing the race for a revision. */
 export const decisionAttemptsMax = 16
 /** Other backends tried after the first dial failed, before any byte was sent. */

@@ -76,9 +76,9 @@ function step(states: Record<FoldName, unknown>, name: FoldName, recorded: Recor
   states[name] = (folds[name] as AnyFold).apply(states[name], recorded)
 }
 
-function heldTraffic({ pools, refused }: Traffic): Traffic {
+function heldTraffic({ pools, refused, since }: Traffic): Traffic {
   const copies = new Map([...pools].map(([name, pool]) => [name, { ...pool, backends: copiesOf(pool.backends) }]))
-  return { pools: copies, refused: new Map(refused) }
+  return { pools: copies, refused: new Map(refused), since }
 }
 
 function copiesOf<Counted extends Totals>(totals: ReadonlyMap<string, Counted>): Map<string, Counted> {

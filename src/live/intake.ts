@@ -3,7 +3,7 @@ import type { Stream } from '../../events/define.ts'
 import { readChainLink, recordText, type ChainLink } from '../../events/envelope.ts'
 import type { Recorded } from '../../projections/projection.ts'
 import type { EventLog, Position, StoredRecord, WrittenEvent } from '../log/event-log.ts'
-import { ChainCheck, type ChainState } from './chain-check.ts'
+import { ChainCheck, type ChainState } from '../../events/chain-check.ts'
 
 /**
  * What stands between one stream of the log and every fold of it: reads the records' bytes, checks the chain, drops

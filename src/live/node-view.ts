@@ -56,7 +56,9 @@ export interface OpenCounters {
    */
   openByBackend(pool: string, backend: string): OpenCount
   /** Open connections of a pool on this node, also to backends that left it. */
-  openOfPool(pool: string): number
+  openOfPool(pool: string): OpenCount
+  /** All of this node, and when the oldest of them was opened (RFC 3339); null: none is open. */
+  openInAll(): { readonly connections: number; readonly oldestAt: string | null }
   /** How this node sees a backend now; `new` until the first check or dial. `code` is what failed last, null if nothing. */
   healthOf(pool: string, backend: string): BackendHealthNow
 }
