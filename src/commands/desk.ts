@@ -22,6 +22,8 @@ export interface DeskOptions {
   readonly clock: Clock
   readonly makeId: MakeId
   readonly rules: Rules
+  /** Why this node's clock is too far off to date a change, in a sentence; null when it is right. Default: it always is. */
+  readonly clockOff?: () => string | null
   /** How long a record may take to be durable, and then again to be read back. */
   readonly appendTimeoutMs: number
 }
@@ -36,6 +38,8 @@ export type Answer<Data extends object> =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** It is not in force and never will be: the log takes no records. At most it is there as void. */
   | { readonly kind: 'not_applied'; readonly because: string }
+  /** It is not in force and never will be: its time would be wrong. */
+  | { readonly kind: 'clock_off'; readonly because: string }
   /** The record was handed to the log: it will be effective or void, and only the log will say which. */
   | { readonly kind: 'outcome_unknown'; readonly id: string }
   /** This node no longer follows the configuration, so it can't decide on it. */
@@ -101,7 +105,7 @@ export class Desk {
     decide: Decide<Command, Data>,
     command: Command,
   ): Promise<Attempt<Data>> {
-    const { live, log, clock, makeId, rules } = this.#options
+    const { live, log, clock, clockOff, makeId, rules } = this.#options
     if (live.frozen) return { kind: 'frozen', because: live.frozen.because }
     const { routing } = live
     const earlier = this.earlierAnswer(command)
@@ -112,6 +116,8 @@ export class Desk {
     if ('unchanged' in decision) return { kind: 'unchanged', routing }
     const available = log.availability('control')
     if (!available.available) return { kind: 'not_applied', because: `${available.syscall} failed with ${available.code}` }
+    const off = clockOff?.() ?? null
+    if (off !== null) return { kind: 'clock_off', because: off }
     return this.#record(decision.record, routing)
   }
 

@@ -12,7 +12,7 @@ import type { Drafts } from '../log/drafts.ts'
 import type { EventLog } from '../log/event-log.ts'
 import type { Notes } from '../log/notes.ts'
 import { Addresses } from './addresses.ts'
-import { Backends } from './backends.ts'
+import { Backends, type BackendState } from './backends.ts'
 import { Drains } from './drains.ts'
 import type { Engine, Entrance, Link } from './engine.ts'
 import { HealthBook } from './health-book.ts'
@@ -124,21 +124,16 @@ export class Proxy {
   }
 
   openByBackend(pool: string, backend: string): OpenCount {
-    let [connections, bytesToBackend, bytesToClient] = [0, 0, 0]
-    for (const { open } of this.#backends.named(pool, backend)) {
-      connections += open.size
-      for (const counts of open) {
-        bytesToBackend += counts.bytesToBackend
-        bytesToClient += counts.bytesToClient
-      }
-    }
-    return { connections, bytesToBackend, bytesToClient }
+    return openOn(this.#backends.named(pool, backend))
   }
 
-  openOfPool(pool: string): number {
-    let connections = 0
-    for (const { open } of [...this.#backends.ofPool(pool), ...this.#backends.leftOf(pool)]) connections += open.size
-    return connections
+  openOfPool(pool: string): OpenCount {
+    return openOn([...this.#backends.ofPool(pool), ...this.#backends.leftOf(pool)])
+  }
+
+  openInAll(): { readonly connections: number; readonly oldestAt: string | null } {
+    const [oldest] = this.#openLinks.all()
+    return { connections: this.#openLinks.size, oldestAt: oldest?.openedAt ?? null }
   }
 
   healthOf(pool: string, backend: string): BackendHealthNow {
@@ -263,6 +258,18 @@ export class Proxy {
     if (!log.availability('connections').available) return 'log_unavailable'
     return engine.peeking >= this.#settings.peeksMax ? 'peek_limit' : null
   }
+}
+
+function openOn(backends: readonly BackendState[]): OpenCount {
+  let [connections, bytesToBackend, bytesToClient] = [0, 0, 0]
+  for (const { open } of backends) {
+    connections += open.size
+    for (const counts of open) {
+      bytesToBackend += counts.bytesToBackend
+      bytesToClient += counts.bytesToClient
+    }
+  }
+  return { connections, bytesToBackend, bytesToClient }
 }
 
 function connectionNow({ link, opened, openedAt }: OpenLink): OpenConnectionNow {

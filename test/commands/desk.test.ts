@@ -130,6 +130,25 @@ describe('when the log fails', () => {
   })
 })
 
+describe('when the clock is off', () => {
+  test('what would be recorded is refused; what needs no record is answered as ever', async () => {
+    await using log = memory()
+    await using node = await nodeOn(log)
+    const because = 'The clock is off.'
+    const parts = { live: node.live, log, clock: systemClock, makeId: idMaker(systemClock, systemRandom), rules, appendTimeoutMs }
+    const idempotency = { key: 'k', digest: 'x'.repeat(43) + '=' }
+    const first = await node.desk.run(decideCreatePool, { ...createPool('a'), idempotency })
+    const desk = new Desk({ ...parts, clockOff: () => because })
+    expect(await desk.run(decideCreatePool, createPool('b'))).toEqual({ kind: 'clock_off', because })
+    expect(await desk.run(decideCreatePool, createPool('a'))).toMatchObject({ kind: 'refused' })
+    expect(await desk.run(() => ({ unchanged: true }), createPool('b'))).toMatchObject({ kind: 'unchanged' })
+    expect(await desk.run(decideCreatePool, { ...createPool('a'), idempotency })).toMatchObject({ kind: 'repeated', first: { revision: 1 } })
+    expect(desk.preview(decideCreatePool, createPool('b'))).toMatchObject({ kind: 'would_change' })
+    expect(first).toMatchObject({ kind: 'effective' })
+    expect(await controlTexts(log)).toHaveLength(1)
+  })
+})
+
 const alien: Draft = {
   id: '0198c0de-0000-7000-8000-00000000000a', type: 'dev.waybill.pool.imagined.v9', subject: 'pools/a',
   time: '2026-11-24T08:00:00.000Z', partitionkey: 'control', data: {},

@@ -132,10 +132,10 @@ test('a backend that left and came back is answered for as one: its old connecti
     declaration: null, host: '127.0.0.1', id: idOf(backend), pool: 'app', port: backend.port, weight: 1,
   })
   expect(rig.proxy.openByBackend('app', idOf(backend)).connections).toBe(1)
-  expect(rig.proxy.openOfPool('app')).toBe(1)
+  expect(rig.proxy.openOfPool('app').connections).toBe(1)
   await drain(rig, backend, true)
   await client.until(({ error }) => error === 'ECONNRESET')
-  expect(rig.proxy.openOfPool('app')).toBe(0)
+  expect(rig.proxy.openOfPool('app').connections).toBe(0)
 })
 
 test('a pool that is forced out takes with it what is still open to backends that left before', async () => {

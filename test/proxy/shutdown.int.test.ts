@@ -178,7 +178,8 @@ test('what an earlier process life left open is closed on record, once, however 
     const live = new Live(log, () => {})
     await live.replay()
     return closeLeftOpen({
-      drafts: new Drafts(systemClock, makeId, 'test'), log, node: 'test', openConnections: live.openConnections, run, runs: live.runs,
+      closedElsewhere: new Set(),
+      drafts: new Drafts(systemClock, makeId, 'test'), epoch: log.writer.epoch, log, node: 'test', openConnections: live.openConnections, run, runs: live.runs,
     })
   }
   // Its own connections are not lost ones.
@@ -193,6 +194,6 @@ test('what an earlier process life left open is closed on record, once, however 
     })
   }
   const lost = await rig.untilRecord('dev.waybill.node.lost.v1')
-  expect(lost.data).toEqual({ connections_closed: 2, run: log.writer.run })
+  expect(lost.data).toEqual({ connections_closed: 2, epoch: log.writer.epoch, node: 'test', run: log.writer.run })
   for (const { client } of pairs) client.socket.resetAndDestroy()
 })
