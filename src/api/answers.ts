@@ -15,6 +15,8 @@ export function effectOf<Data extends object>(answer: Answer<Data>): Effect<Data
       throw Problem.ofRefusal(answer.refusal)
     case 'not_applied':
       throw new Problem('not_applied', `The log takes no records (${answer.because}), so nothing was changed.`)
+    case 'clock_off':
+      throw new Problem('clock_off', `${answer.because} Nothing was changed.`)
     case 'outcome_unknown':
       throw new Problem(
         'outcome_unknown',

@@ -13,8 +13,10 @@ import { eventRoutes, readersMax } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { bodyBytesMax, connectionsMax, serverOptions } from './http-limits.ts'
 import { readJson } from './json-body.ts'
+import { Retiring } from '../commands/retire.ts'
 import { listenerRoutes } from './listeners.ts'
 import { refuseOtherMethods } from './methods.ts'
+import { nodeRoutes } from './nodes.ts'
 import { documentRoutes } from './openapi.ts'
 import { OperationsNotes } from './operations-notes.ts'
 import { poolRoutes } from './pools.ts'
@@ -41,9 +43,11 @@ export async function buildApi(options: ApiOptions): Promise<Api> {
   setMaxListeners(readersMax + 1, closing.signal)
   const notes = new OperationsNotes(options)
   const access = new AccessRecords(notes)
+  const { appendTimeoutMs, clock, cluster, live, node, nodes, open } = options
+  const retiring = new Retiring({ appendTimeoutMs, clock, cluster, drafts: notes.drafts, self: node, signal: closing.signal })
   const context: ApiContext = {
-    ...options, notes, access, closing: closing.signal,
-    statistics: () => ({ traffic: options.live.traffic, open: options.open }),
+    ...options, notes, access, retiring, closing: closing.signal,
+    statistics: () => ({ traffic: live.traffic, open, nodes: nodes.all() }),
   }
   const app: Api = createApp(context)
 
@@ -72,6 +76,7 @@ export function addRoutes(routes: Api, context: ApiContext): void {
   backendRoutes(routes, context)
   connectionRoutes(routes, context)
   listenerRoutes(routes, context)
+  nodeRoutes(routes, context)
   stateRoutes(routes, context)
   eventRoutes(routes, context)
   trailRoutes(routes, context)

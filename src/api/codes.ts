@@ -50,6 +50,9 @@ const requests = {
   host_not_ours: { status: 421, title: 'The Host header is not a name of this API', action: 'Use localhost, 127.0.0.1 or [::1] with the port of the API.' },
   method_not_allowed: { status: 405, title: 'This address does not take this method', action: 'Use a method that the Allow header lists.' },
   never_decrypts: { status: 422, title: 'This proxy never decrypts', action: 'Leave ssl_mode out, or send "passthrough".' },
+  node_is_running: { status: 409, title: 'The node is running', action: 'Stop it: it closes its connections itself. If it is gone, wait until it was silent for 30 s.' },
+  node_is_self: { status: 409, title: 'This is the node that answers', action: 'Ask another node, or stop this one in order.' },
+  node_unknown: { status: 404, title: 'No such node was heard of', action: 'List the nodes with GET /api/nodes.' },
   origin_not_ours: { status: 403, title: 'A web page of another origin may not use this API', action: 'Call it from a command line or from its own page.' },
   position_unknown: { status: 422, title: 'The log has no such position', action: 'Send a position that this log gave out for this stream.' },
   request_malformed: { status: 400, title: 'The request is not HTTP as this server speaks it', action: 'Correct the request line, the headers or the path.' },
@@ -59,6 +62,8 @@ const requests = {
 } as const satisfies Record<string, CodeEntry>
 
 const world = {
+  clock_off: { status: 503, title: 'The clock of this node is wrong, so nothing was changed', action: 'Set it right (NTP), or send the change to another node; connections go on.' },
+  cluster_not_followed: { status: 503, title: 'This node does not hear the cluster', action: 'Send it again when the log is reachable, or to another node.' },
   command_queue_full: { status: 503, title: 'Too many changes are waiting', action: 'Send it again after a moment; nothing was changed.' },
   configuration_frozen: { status: 503, title: 'This node no longer follows the configuration', action: 'Nothing was changed. Another node may be newer: update this one, or look at its log.' },
   conflict_retry_exhausted: { status: 503, title: 'Other changes were faster every time', action: 'Send it again; nothing was changed, and the attempts are on record as void.' },

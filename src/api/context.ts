@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, Raw
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Applier } from '../commands/applier.ts'
 import type { Desk } from '../commands/desk.ts'
+import type { Retiring, RetireParts } from '../commands/retire.ts'
 import type { SettingsInForce } from '../config/settings-in-force.ts'
 import type { Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
@@ -9,6 +10,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Endpoint } from '../core/network.ts'
 import type { Live } from '../live/live.ts'
 import type { ListenersNow, NodeLife, OpenConnectionsNow, OpenCounters } from '../live/node-view.ts'
+import type { Nodes } from '../live/nodes.ts'
 import type { EventLog } from '../log/event-log.ts'
 import type { Statistics } from './pool-view.ts'
 import type { StateAt } from './state.ts'
@@ -27,6 +29,9 @@ export interface ApiOptions {
   readonly open: OpenCounters
   readonly connections: OpenConnectionsNow
   readonly listeners: ListenersNow
+  readonly nodes: Pick<Nodes, 'all' | 'caughtUp' | 'one'>
+  /** Null: this node has its log to itself. */
+  readonly cluster: RetireParts['cluster']
   readonly stateAt: StateAt
   readonly life: NodeLife
   readonly logger: Logger
@@ -44,6 +49,7 @@ export interface ApiOptions {
 export interface ApiContext extends ApiOptions {
   readonly notes: OperationsNotes
   readonly access: AccessRecords
+  readonly retiring: Pick<Retiring, 'preview' | 'run'>
   /** As of now, for the views of pools and backends. */
   statistics(): Statistics
   /** Aborts when the API closes: whatever still streams ends. */

@@ -1,37 +1,34 @@
 import type { Backend, Pool, Routing } from '../../projections/routing.ts'
-import type { BackendTraffic, PoolTraffic, Traffic } from '../../projections/traffic.ts'
+import type { BackendTraffic, Traffic } from '../../projections/traffic.ts'
 import { managedBy } from '../../projections/configuration.ts'
 import { unicodeServerName } from '../commands/host-name.ts'
 import { warningsOfPool } from '../commands/warnings.ts'
 import type { OpenCounters } from '../live/node-view.ts'
+import type { NodeNow } from '../live/nodes.ts'
+import { clusterTotals, nodeShares } from './node-shares.ts'
 import type { BackendView, PoolSummary, PoolView } from './schemas.ts'
 
 /**
- * A pool as the API shows it: the configuration from the routing fold, totals from the traffic fold plus the live
- * counters of open connections, health as this node sees it.
+ * A pool as the API shows it: the configuration from the routing fold, its statistics over all nodes, and its backends as
+ * this node sees them: totals from its traffic fold plus the live counters of open connections.
  */
 
 export interface Statistics {
   readonly traffic: Traffic
   readonly open: OpenCounters
+  /** All that are known, this one among them. */
+  readonly nodes: readonly NodeNow[]
 }
 
 export function poolView(routing: Routing, pool: Pool, statistics: Statistics): PoolView {
   const backends = [...pool.backends.values()].map((backend) => backendView(pool.name, backend, statistics))
-  return { ...poolSummary(routing, pool, statistics), backends }
+  return { ...poolSummary(routing, pool, statistics), nodes: nodeShares(pool, statistics.nodes), backends }
 }
 
-export function poolSummary(routing: Routing, pool: Pool, { traffic, open }: Statistics): PoolSummary {
-  const totals: PoolTraffic | undefined = traffic.pools.get(pool.name)
-  let connections = 0
+export function poolSummary(routing: Routing, pool: Pool, { nodes, open }: Statistics): PoolSummary {
+  const { bytes, connections, since } = clusterTotals(pool.name, nodes)
   let healthy = 0
-  let bytes = (totals?.bytesToBackend ?? 0) + (totals?.bytesToClient ?? 0)
-  for (const id of pool.backends.keys()) {
-    const now = open.openByBackend(pool.name, id)
-    connections += now.connections
-    bytes += now.bytesToBackend + now.bytesToClient
-    if (open.healthOf(pool.name, id).state !== 'down') healthy += 1
-  }
+  for (const id of pool.backends.keys()) if (open.healthOf(pool.name, id).state !== 'down') healthy += 1
   const warnings = warningsOfPool(routing, pool)
   const unicode = pool.serverNames.map(unicodeServerName)
   return {
@@ -58,6 +55,7 @@ export function poolSummary(routing: Routing, pool: Pool, { traffic, open }: Sta
       healthy_backends: healthy,
       current_connections: connections,
       total_bytes_transferred: bytes,
+      since,
     },
     ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
   }

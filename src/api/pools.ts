@@ -124,7 +124,8 @@ function readRoutes(app: Api, context: ApiContext): void {
       const wanted = [...pools.values()].filter(({ declaration }) => owner === undefined || (declaration === null) === (owner === 'api'))
       const byName = wanted.toSorted((one, other) => (one.name < other.name ? -1 : 1))
       const page = pageOf(byName, ({ name }) => name, paging)
-      const shown = page.entries.map((pool) => poolSummary(routing, pool, context.statistics()))
+      const statistics = context.statistics()
+      const shown = page.entries.map((pool) => poolSummary(routing, pool, statistics))
       return reply.header('etag', etagOf(revision)).send({ pools: shown, revision, next_cursor: page.next })
     },
   })

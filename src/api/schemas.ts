@@ -3,6 +3,7 @@ import {
   Algorithm, AllowPlaintext, type Change, DrainTimeout, HealthCheckInterval, MinTlsVersion, PoolName, RejectEch, Text, Weight,
 } from '../../events/values.ts'
 import { backendsPerPoolMax, serverNamesPerPoolMax } from '../commands/bounds.ts'
+import { NodeShare } from './schemas-nodes.ts'
 
 /** The bodies of the API. Unknown fields are errors: a misspelt field that is ignored is a setting that is not made. */
 
@@ -105,6 +106,7 @@ export const DrainBody = z
   .nullish()
   .meta({ id: 'DrainBackend' })
 export const ResumeBody = z.strictObject({ change: ChangeBody.optional() }).nullish().meta({ id: 'ResumeBackend' })
+export const RetireBody = z.strictObject({ change: ChangeBody.optional() }).nullish().meta({ id: 'RetireNode' })
 
 export const AddBackendBody = z
   .strictObject({
@@ -127,14 +129,14 @@ export const BackendView = z
     weight: Weight,
     state: z.enum(['active', 'draining']),
     draining_since: z.string().nullable(),
-    health: z.enum(['new', 'up', 'down']).meta({ description: 'As this node sees it.' }),
+    health: z.enum(['new', 'up', 'down']).meta({ description: 'As this node sees it; what others see is in `nodes` of the pool.' }),
     health_checked_at: z.string().nullable().meta({ description: 'The last check or dial that said something; null: none yet.' }),
     health_code: z.string().nullable().meta({ description: 'What failed last (errno name or timeout).' }),
-    current_connections: count,
-    total_connections: count,
-    bytes_to_backend: count,
-    bytes_to_client: count,
-    dial_failures: count,
+    current_connections: count.meta({ description: 'On this node.' }),
+    total_connections: count.meta({ description: 'On this node.' }),
+    bytes_to_backend: count.meta({ description: 'Through this node.' }),
+    bytes_to_client: count.meta({ description: 'Through this node.' }),
+    dial_failures: count.meta({ description: 'Of this node.' }),
     added_at: z.string(),
     managed_by: ManagedBy,
     managed_by_file: ManagedByFile,
@@ -169,15 +171,22 @@ export const PoolSummary = z
     stats: z.strictObject({
       total_backends: count,
       healthy_backends: count.meta({ description: 'Not seen down by this node.' }),
-      current_connections: count,
-      total_bytes_transferred: count.meta({ description: 'Both directions, open connections included.' }),
+      current_connections: count.meta({ description: 'On all nodes that are heard, also to backends that left the pool.' }),
+      total_bytes_transferred: count.meta({ description: 'Through all nodes, both directions, open connections included.' }),
+      since: z.string().nullable().meta({ description: 'The oldest record that is counted on any node; null: none yet.' }),
     }),
     warnings: z.array(z.string()).optional(),
   })
   .meta({ id: 'PoolSummary' })
 export type PoolSummary = z.infer<typeof PoolSummary>
 
-export const PoolView = z.strictObject({ ...PoolSummary.shape, backends: z.array(BackendView) }).meta({ id: 'Pool' })
+export const PoolView = z
+  .strictObject({
+    ...PoolSummary.shape,
+    nodes: z.array(NodeShare).meta({ description: 'Each node\'s share of `stats`, by name.' }),
+    backends: z.array(BackendView),
+  })
+  .meta({ id: 'Pool' })
 export type PoolView = z.infer<typeof PoolView>
 
 /** For calls without parameters: one that is ignored would be a wish that nobody grants. */

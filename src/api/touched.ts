@@ -12,7 +12,7 @@ export function touchedBetween(
   let touched = 0
   for (const pool of before.pools.values()) {
     if (!after.pools.has(pool.name)) {
-      touched += open.openOfPool(pool.name)
+      touched += open.openOfPool(pool.name).connections
       continue
     }
     for (const backend of pool.backends.values()) {

@@ -33,7 +33,9 @@ export const DryRun = z
     dry_run: z.literal(true),
     changes: z.boolean().meta({ description: 'False: everything is so already.' }),
     differences: Differences,
-    open_connections: count.meta({ description: 'Open on this node to backends that would take no new ones.' }),
+    open_connections: count.meta({
+      description: 'Open on this node to backends that would take no new ones; or left open, on record, by the node to retire.',
+    }),
     ends_connections: count.meta({ description: 'Of these, how many would be ended at once.' }),
   })
   .meta({ id: 'DryRun' })

@@ -10,7 +10,11 @@ import { SettingsInForce } from '../../src/config/settings-in-force.ts'
 import type { Rules } from '../../src/commands/decision.ts'
 import { Live } from '../../src/live/live.ts'
 import { configurationAt } from '../../src/live/time-travel.ts'
-import type { ListenerNow, NotReady, OpenConnectionNow, OpenCount } from '../../src/live/node-view.ts'
+import { ClusterView } from '../../src/live/cluster-view.ts'
+import type { ListenerNow, NotReady, OpenConnectionNow, OpenCount, OpenCounters } from '../../src/live/node-view.ts'
+import { Nodes } from '../../src/live/nodes.ts'
+import { OwnNode } from '../../src/live/own-node.ts'
+import { isClusterLog } from '../../src/log/cluster-log.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 import { buildApi } from '../../src/api/app.ts'
 import type { Api } from '../../src/api/context.ts'
@@ -74,6 +78,9 @@ export const rules: Rules = {
 export interface HarnessOptions {
   readonly clock?: Clock
   readonly appendTimeoutMs?: number
+  readonly clockOff?: () => string | null
+  /** One of a cluster, for an API that shows other nodes. */
+  readonly log?: MemoryLog
   readonly rules?: Rules
 }
 
@@ -81,11 +88,12 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
   const clock = options.clock ?? systemClock
   const appendTimeoutMs = options.appendTimeoutMs ?? 5_000
   const makeId = idMaker(clock, systemRandom)
-  const log = new MemoryLog({ clock, makeId })
+  const log = options.log ?? new MemoryLog({ clock, makeId })
   const live = new Live(log, () => {})
   await live.replay()
   live.follow()
-  const desk = new Desk({ live, log, clock, makeId, rules: options.rules ?? rules, appendTimeoutMs })
+  const clockOff = options.clockOff ?? (() => null)
+  const desk = new Desk({ live, log, clock, clockOff, makeId, rules: options.rules ?? rules, appendTimeoutMs })
   const applier = new Applier({ desk, live, clock, makeId, rules: options.rules ?? rules })
   const inForce = new SettingsInForce({}, null, {})
   const open = new Map<string, OpenCount>()
@@ -96,9 +104,15 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
   const notReady: NotReady[] = []
   const violations: unknown[] = []
   const lines: string[] = []
+  const shared = isClusterLog(log) ? log : null
+  const counters = openCounters(open, down, connections)
+  const skewMs = (): number | null => shared?.brokerClock.skewMs ?? null
+  const own = new OwnNode({ clock, live, open: counters, skewMs, version: '0.0.0-test', writer: log.writer })
+  const view = shared === null ? null : new ClusterView({ clock, file: null, log: shared, logger: collect(lines), onTakenOver: () => {} })
+  await view?.start()
   const app = await buildApi({
     live, applier, desk, inForce, log, clock, makeId, bound, appendTimeoutMs,
-    node: 'memory',
+    node: log.writer.node,
     logger: collect(lines),
     life: { notReady: () => notReady },
     connections: {
@@ -111,16 +125,9 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     },
     listeners: { listeners },
     stateAt: (moment) => configurationAt(log, moment),
-    open: {
-      openOfPool: (pool) =>
-        [...open].reduce((sum, [key, { connections: count }]) => sum + (key.startsWith(`${pool} `) ? count : 0), 0),
-      openByBackend: (pool, backend) =>
-        open.get(`${pool} ${backend}`) ?? { connections: 0, bytesToBackend: 0, bytesToClient: 0 },
-      healthOf: (pool, backend) => {
-        const code = down.get(`${pool} ${backend}`) ?? null
-        return code === null ? { state: 'new', code, checkedAt: null } : { state: 'down', code, checkedAt: '2026-11-24T08:00:00.000Z' }
-      },
-    },
+    open: counters,
+    nodes: new Nodes({ own, view }),
+    cluster: shared === null || view === null ? null : { log: shared, view },
     onViolation: (error) => violations.push(error),
   })
   const call = async (method: Method, url: string, headers: Record<string, string>, payload?: string) =>
@@ -139,10 +146,36 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     get: (url, headers = {}) => call('GET', url, headers),
     [Symbol.asyncDispose]: async () => {
       await app.close()
+      await view?.stop()
       await live.stop()
       await log.close(1_000)
     },
   }
+}
+
+function openCounters(
+  open: ReadonlyMap<string, OpenCount>,
+  down: ReadonlyMap<string, string>,
+  connections: ReadonlyMap<string, OpenConnectionNow>,
+): OpenCounters {
+  const none: OpenCount = { connections: 0, bytesToBackend: 0, bytesToClient: 0 }
+  return {
+    openInAll: () => {
+      const [oldest] = connections.values()
+      return { connections: sum([...open.values()]).connections, oldestAt: oldest?.openedAt ?? null }
+    },
+    openOfPool: (pool) => sum([...open].flatMap(([key, count]) => (key.startsWith(`${pool} `) ? [count] : []))),
+    openByBackend: (pool, backend) => open.get(`${pool} ${backend}`) ?? none,
+    healthOf: (pool, backend) => {
+      const code = down.get(`${pool} ${backend}`) ?? null
+      return code === null ? { state: 'new', code, checkedAt: null } : { state: 'down', code, checkedAt: '2026-11-24T08:00:00.000Z' }
+    },
+  }
+}
+
+function sum(counts: readonly OpenCount[]): OpenCount {
+  const of = (field: keyof OpenCount): number => counts.reduce((total, count) => total + count[field], 0)
+  return { connections: of('connections'), bytesToBackend: of('bytesToBackend'), bytesToClient: of('bytesToClient') }
 }
 
 /** Every record that the API causes is one that the catalog knows, in canonical bytes (RFC 8785). */

@@ -42,7 +42,13 @@ describe('pools and backends', () => {
       listen: null, allow_plaintext: false, min_tls_version: null, reject_ech: false,
       default_route: true, default_route_reason: 'automatic', drain_timeout: null, owner: null, business_need: null,
       managed_by: 'api', managed_by_file: null, created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/), revision: 1,
-      stats: { total_backends: 0, healthy_backends: 0, current_connections: 0, total_bytes_transferred: 0 },
+      stats: { total_backends: 0, healthy_backends: 0, current_connections: 0, total_bytes_transferred: 0, since: null },
+      nodes: [
+        {
+          node: 'memory', self: true, state: 'running', stale: false, seen_at: null, since: null, healthy_backends: 0, backends_down: [],
+          current_connections: 0, total_connections: 0, bytes_to_backend: 0, bytes_to_client: 0, dial_failures: 0,
+        },
+      ],
       backends: [],
     })
   })
@@ -131,8 +137,10 @@ describe('pools and backends', () => {
     await api.post('/api/pools/a/backends', { url: 'https://x' })
     await api.post('/api/pools/a/backends', { url: 'https://y' })
     const zero = { opened: 0, closed: 0, bytesToBackend: 0, bytesToClient: 0 }
+    api.live.traffic.since = '2026-11-01T08:00:00.000Z'
     api.live.traffic.pools.set('a', {
       ...zero,
+      opened: 5,
       bytesToBackend: 100,
       bytesToClient: 1_000,
       backends: new Map([['x:443', { ...zero, opened: 5, closed: 3, bytesToBackend: 100, bytesToClient: 1_000, dialFailures: 4 }]]),
@@ -140,7 +148,16 @@ describe('pools and backends', () => {
     api.open.set('a x:443', { connections: 2, bytesToBackend: 7, bytesToClient: 11 })
     api.down.set('a y:443', 'ECONNREFUSED')
     expect((await api.get('/api/pools/a')).json).toMatchObject({
-      stats: { total_backends: 2, healthy_backends: 1, current_connections: 2, total_bytes_transferred: 1_118 },
+      stats: {
+        total_backends: 2, healthy_backends: 1, current_connections: 2, total_bytes_transferred: 1_118, since: '2026-11-01T08:00:00.000Z',
+      },
+      nodes: [
+        {
+          node: 'memory', self: true, since: '2026-11-01T08:00:00.000Z', healthy_backends: 1,
+          backends_down: [{ backend: 'y:443', since: '2026-11-24T08:00:00.000Z', code: 'ECONNREFUSED' }],
+          current_connections: 2, total_connections: 5, bytes_to_backend: 107, bytes_to_client: 1_011, dial_failures: 4,
+        },
+      ],
       backends: [
         {
           health: 'new', health_code: null, current_connections: 2, total_connections: 5, bytes_to_backend: 107,

@@ -158,6 +158,22 @@ describe('what the world got wrong', () => {
     expect((await api.records('control')).map(({ id }) => id)).toEqual([answer.json.record_id])
   })
 
+  test('a clock that is wrong: no changes, but dry runs, reads and readiness', async () => {
+    let because: string | null = null
+    await using api = await harness({ clockOff: () => because })
+    await api.post('/api/pools', { name: 'a' })
+    because = 'The clock is an hour behind.'
+    const answer = await api.post('/api/pools', { name: 'b' })
+    expectProblem(answer, 'clock_off')
+    expect(answer.json.detail).toBe('The clock is an hour behind. Nothing was changed.')
+    expect((await api.records('control')).length).toBe(1)
+    expect((await api.post('/api/pools?dry_run=true', { name: 'b' })).status).toBe(200)
+    expect((await api.get('/api/pools/a')).status).toBe(200)
+    expect((await api.get('/health/ready')).status).toBe(200)
+    because = null
+    expect((await api.post('/api/pools', { name: 'b' })).status).toBe(201)
+  })
+
   test('a record of a newer version: no more changes, not ready', async () => {
     await using api = await harness()
     const alien: Draft = {

@@ -15,7 +15,7 @@ const everywhere: readonly Code[] = [
 ]
 /** Of every change of the configuration. */
 const changes: readonly Code[] = [
-  'command_queue_full', 'command_too_large', 'configuration_frozen', 'conflict_retry_exhausted', 'field_invalid', 'header_invalid',
+  'clock_off', 'command_queue_full', 'command_too_large', 'configuration_frozen', 'conflict_retry_exhausted', 'field_invalid', 'header_invalid',
   'idempotency_key_reused', 'not_applied', 'outcome_unknown',
 ]
 const poolSettings: readonly Code[] = [
@@ -51,6 +51,12 @@ const own: Readonly<Record<string, readonly Code[]>> = {
   readConnection: ['connection_unknown', 'field_invalid'],
   endConnection: ['connection_unknown', 'field_invalid', 'header_invalid'],
   listListeners: ['field_invalid'],
+  listNodes: ['field_invalid'],
+  readNode: ['field_invalid', 'node_unknown'],
+  retireNode: [
+    'cluster_not_followed', 'command_queue_full', 'field_invalid', 'log_unreadable', 'node_is_running', 'node_is_self', 'node_unknown',
+    'not_applied', 'outcome_unknown',
+  ],
   readSharedListener: ['field_invalid'],
   readPoolListener: ['field_invalid', 'listener_unknown'],
   listDeclarations: [],

@@ -26,6 +26,7 @@ const tags = [
   { name: 'backends', description: 'The addresses in a pool.' },
   { name: 'connections', description: 'What is open on this node now.' },
   { name: 'listeners', description: 'Where this node accepts clients.' },
+  { name: 'nodes', description: 'The nodes that share the log.' },
   { name: 'state', description: 'The configuration, now and at any moment of the past.' },
   { name: 'declarations', description: 'Declaration files: pools, backends and settings as a whole.' },
   { name: 'events', description: 'The records of the log.' },
