@@ -1,5 +1,5 @@
 import type { Draft } from '../../events/envelope.ts'
-import { LogInitialized, LogRecovered, LogSpaceLow } from '../../events/log.ts'
+import { LogInitialized, LogRecovered, LogTakenBack } from '../../events/log.ts'
 import { NodeStarted, NodeStopped } from '../../events/node.ts'
 import { Applier } from '../commands/applier.ts'
 import { Desk } from '../commands/desk.ts'
@@ -11,19 +11,23 @@ import { idMaker, type MakeId } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Network } from '../core/network.ts'
 import type { Random } from '../core/random.ts'
-import { Live, type LiveTrouble } from '../live/live.ts'
+import { ClockWatch } from '../live/clock-watch.ts'
+import { Live } from '../live/live.ts'
+import { lostElsewhere } from '../live/lost-elsewhere.ts'
 import type { RoutingHistory } from '../live/snapshots/history.ts'
 import { SnapshotKeeper, snapshotsFolder } from '../live/snapshots/keeper.ts'
-import type { Pace } from '../log/commit-pace.ts'
 import { Drafts } from '../log/drafts.ts'
-import { FileLog } from '../log/file/file-log.ts'
+import { isClusterLog } from '../log/cluster-log.ts'
+import { KafkaLog } from '../log/kafka/kafka-log.ts'
+import type { NodeLog } from '../log/node-log.ts'
 import { Notes } from '../log/notes.ts'
-import { recordOutages } from '../log/outages.ts'
 import { helloRecordsMax } from '../proxy/hello/parser.ts'
 import { Proxy } from '../proxy/proxy.ts'
 import { closeLeftOpen } from '../proxy/recover.ts'
 import { SocketEngine } from '../proxy/sockets/socket-engine.ts'
 import { connectionsAllowedBy, descriptorHeadroom, descriptorsPerConnection } from './descriptor-room.ts'
+import { openLog } from './open-log.ts'
+import { tellTrouble, watchLog } from './watch-log.ts'
 
 /**
  * One node without its servers: log, folds, commands and data path, started in order (lock, recover, replay, say so on
@@ -48,11 +52,6 @@ export interface Machine {
   readonly versions: { readonly node: string; readonly openssl: string; readonly waybill: string }
 }
 
-/**
- * Two milliseconds are little beside a TLS handshake, and only busy times pay them. Ten let a closing record share the
- * commit of a later connection.
- */
-const pace: Pace = { commitGapMs: 2, owedWaitMs: 10 }
 /** How long a stop waits for records while the log can't be written; then the next start closes what is open. */
 const lastRecordsTimeoutMs = 10_000
 /** How long a stop waits for a snapshot of its state; without one the next start folds what came after the last. */
@@ -66,7 +65,7 @@ export interface CoreNode extends AsyncDisposable {
   /** For looking back faster. */
   readonly history: RoutingHistory
   readonly live: Live
-  readonly log: FileLog
+  readonly log: NodeLog
   readonly makeId: MakeId
   readonly notes: Notes
   readonly proxy: Proxy
@@ -74,29 +73,34 @@ export interface CoreNode extends AsyncDisposable {
    * Takes no more clients, lets open connections end for the drain time (or until `hurry` aborts), ends the rest, and
    * lets go of the folder. `beforeLastRecord` ends whatever else writes records. True when everything is on record.
    */
-  stop(hurry: AbortSignal, beforeLastRecord: () => Promise<void>): Promise<boolean>
+  stop(hurry: AbortSignal, beforeLastRecord: () => Promise<void>, because?: StopReason): Promise<boolean>
 }
+
+export type StopReason = 'signal' | 'taken_over'
 
 /** Accepts nobody yet: `proxy.start()` does. Throws a `Fault` that says what to do; then all has been ended again. */
 export async function startCore(ports: NodePorts, settings: Settings, logger: Logger): Promise<CoreNode> {
   const { clock, network, random } = ports
   const makeId = idMaker(clock, random)
   await using starting = new AsyncDisposableStack()
-  const log = starting.use(await openLog(ports, makeId, settings))
-  const { node, run } = log.writer
+  const { hostname, pid } = ports.machine
+  const { log, topics } = await openLog({ clock, disk: ports.disk, hostname, logger, makeId, pid }, settings)
+  starting.use(log)
+  const { epoch, node, run } = log.writer
   const drafts = new Drafts(clock, makeId, node)
   const snapshots = new SnapshotKeeper({
     clock, disk: ports.disk, folder: snapshotsFolder(settings.data), freeBytesMin: settings.spaceLowBytes, log, logger,
   })
-  const tell = (trouble: LiveTrouble): void => logger.error('the log holds what it should not', { ...trouble })
-  const live = starting.adopt(new Live(log, tell, { snapshots }), (it) => it.stop())
-  await replay(clock, live, logger)
   const notes = starting.use(new Notes(log))
-  watchLog(starting, { clock, drafts, log, logger, notes })
+  const live = starting.adopt(new Live(log, (trouble) => tellTrouble({ drafts, logger, notes }, trouble), { snapshots }), (it) => it.stop())
+  await replay(clock, live, logger)
+  watchLog(starting, { clock, drafts, log, logger, notes, topics })
+  const clockWatch = starting.use(new ClockWatch({ brokerClock: isClusterLog(log) ? log.brokerClock : null, clock, drafts, logger, notes }))
   const connectionsMax = connectionsMaxOf(ports.machine, settings)
   const { openConnections, runs } = live
   await recordStart({ connectionsMax, drafts, log, machine: ports.machine, settings })
-  const left = await closeLeftOpen({ drafts, log, node, openConnections, run, runs })
+  const closedElsewhere = isClusterLog(log) ? await lostElsewhere(log, openConnections) : new Set<string>()
+  const left = await closeLeftOpen({ closedElsewhere, drafts, epoch, log, node, openConnections, run, runs })
   live.follow()
   if (left > 0) logger.warn(`${left} connections that an earlier run left open were closed on record`)
 
@@ -105,23 +109,15 @@ export async function startCore(ports: NodePorts, settings: Settings, logger: Lo
   starting.defer(() => proxy.stopAccepting())
   const { api, appendTimeoutMs, autoDefaultRoute, listen, ops } = settings
   const rules = { autoDefaultRoute, api, ops, sharedListen: listen }
-  const desk = new Desk({ appendTimeoutMs, clock, live, log, makeId, rules })
+  const desk = new Desk({ appendTimeoutMs, clock, clockOff: () => clockWatch.off(), live, log, makeId, rules })
   const applier = new Applier({ clock, desk, live, makeId, rules })
 
   const started = starting.move()
   return {
     applier, clock, desk, drafts, history: snapshots.history, live, log, makeId, notes, proxy,
-    stop: (hurry, beforeLastRecord) => stopCore({ beforeLastRecord, clock, drafts, live, log, proxy, settings, started }, hurry),
+    stop: (hurry, beforeLastRecord, because = 'signal') => stopCore({ because, beforeLastRecord, clock, drafts, live, log, proxy, settings, started }, hurry),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   }
-}
-
-async function openLog({ clock, disk, machine }: NodePorts, makeId: MakeId, settings: Settings): Promise<FileLog> {
-  const { cluster, data, node, reserveBytes, spaceLowBytes } = settings
-  return FileLog.open({
-    clock, cluster, disk, folder: data, holder: { pid: machine.pid, verb: 'serve' }, hostname: machine.hostname, makeId, node,
-    pace, reserveBytes, spaceLowBytes,
-  })
 }
 
 async function replay(clock: Clock, live: Live, logger: Logger): Promise<void> {
@@ -133,30 +129,7 @@ async function replay(clock: Clock, live: Live, logger: Logger): Promise<void> {
 
 interface LogParts {
   readonly drafts: Drafts
-  readonly log: FileLog
-}
-
-function watchLog(
-  stack: AsyncDisposableStack,
-  { clock, drafts, log, logger, notes }: LogParts & { readonly clock: Clock; readonly logger: Logger; readonly notes: Notes },
-): void {
-  stack.use(
-    recordOutages({
-      clock, drafts, log,
-      takeDropped: () => notes.takeDropped(),
-      tell: (stream, now) => {
-        if (now.available) logger.warn(`the ${stream} stream is written again`)
-        else logger.error(`the ${stream} stream can't be written: new clients are refused`, { code: now.code, syscall: now.syscall })
-      },
-    }),
-  )
-  stack.use(
-    log.onSpaceLow(({ freeBytes, thresholdBytes, totalBytes }) => {
-      logger.warn('the disk that holds the log is nearly full', { free_bytes: freeBytes })
-      const data = { free_bytes: freeBytes, threshold_bytes: thresholdBytes, total_bytes: totalBytes }
-      notes.write('operations', 'space low', drafts.make(LogSpaceLow, 'log', data))
-    }),
-  )
+  readonly log: NodeLog
 }
 
 interface StartFacts {
@@ -169,7 +142,12 @@ async function recordStart(
   { connectionsMax, drafts, log, machine, settings }: LogParts & StartFacts,
 ): Promise<void> {
   const records: Draft[] = []
-  if (log.writer.isNew) records.push(drafts.make(LogInitialized, 'log', { adapter: 'file', hash: 'sha256-rfc6962-leaf' }))
+  const shared = log instanceof KafkaLog ? log : null
+  if (log.writer.isNew) {
+    const data = { adapter: shared === null ? 'file' : 'kafka', earlier: shared?.setAside ?? null, hash: 'sha256-rfc6962-leaf' } as const
+    records.push(drafts.make(LogInitialized, 'log', data))
+  }
+  if (shared !== null && shared.takenBack > 0) records.push(drafts.make(LogTakenBack, 'log', { records: shared.takenBack }))
   for (const { bytesCut, segment, stream } of log.cuts) {
     const data = { bytes_cut: bytesCut, refusal_counts_lost: stream === 'connections', segment, stream }
     records.push(drafts.make(LogRecovered, `log/${stream}`, data))
@@ -205,6 +183,7 @@ function makeEngine(clock: Clock, network: Network, settings: Settings): SocketE
 }
 
 interface StopParts extends LogParts {
+  readonly because: StopReason
   readonly beforeLastRecord: () => Promise<void>
   readonly clock: Clock
   readonly live: Live
@@ -214,14 +193,14 @@ interface StopParts extends LogParts {
 }
 
 async function stopCore(parts: StopParts, hurry: AbortSignal): Promise<boolean> {
-  const { beforeLastRecord, clock, drafts, live, log, proxy, settings, started } = parts
+  const { because, beforeLastRecord, clock, drafts, live, log, proxy, settings, started } = parts
   await proxy.stopAccepting()
   await proxy.drain(settings.drainTimeoutMs, hurry)
   const { ended, allRecorded } = await proxy.end(lastRecordsTimeoutMs)
   await beforeLastRecord()
   // While the folder is still ours, and not when somebody waits for the end.
   if (!hurry.aborted) await within(clock, lastSnapshotTimeoutMs, live.keepSnapshot())
-  const stopped = drafts.make(NodeStopped, `nodes/${log.writer.node}`, { because: 'signal', connections_ended: ended })
+  const stopped = drafts.make(NodeStopped, `nodes/${log.writer.node}`, { because, connections_ended: ended })
   const said = log.append('operations', [stopped], { purpose: 'owed' }).then(() => true, () => false)
   const written = await log.close(lastRecordsTimeoutMs)
   const last = await said

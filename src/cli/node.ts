@@ -13,9 +13,12 @@ import { descriptorsMax } from '../core/system/descriptors.ts'
 import { systemDisk } from '../core/system/disk.ts'
 import { SystemNetwork } from '../core/system/network.ts'
 import { systemRandom } from '../core/system/random.ts'
+import type { TakenOver } from '../live/cluster-view.ts'
+import { snapshotsFolder } from '../live/snapshots/keeper.ts'
 import { configurationAt } from '../live/time-travel.ts'
 import type { Proxy } from '../proxy/proxy.ts'
-import { startCore, type CoreNode, type NodePorts } from './core-node.ts'
+import { startClusterParts, type ClusterParts } from './cluster-parts.ts'
+import { startCore, type CoreNode, type NodePorts, type StopReason } from './core-node.ts'
 import { Declarer, type Called } from './declare.ts'
 import { version } from './version.ts'
 
@@ -29,8 +32,10 @@ export interface RunningNode {
   readonly ops: string | null
   /** Reads the declaration file again and applies it; null: none was named. Rejects on violations only. */
   readonly reload: (() => Promise<void>) | null
+  /** Resolves when another process goes by the name of this node: then this one has to stop. */
+  readonly takenOver: Promise<TakenOver>
   /** As `CoreNode.stop`, with the servers ended in between. */
-  stop(hurry: AbortSignal): Promise<boolean>
+  stop(hurry: AbortSignal, because?: StopReason): Promise<boolean>
 }
 
 /** Throws a `Fault` that says what to do; then everything that was started has been ended again. */
@@ -42,7 +47,9 @@ export async function startNode({ declaration, inForce }: Called, logger: Logger
   const { ops: wantedOps } = inForce.settings
   const reasons = (): readonly string[] => reasonsAgainst({ ...core, life: core.proxy }).map(({ code }) => code)
   const ops = wantedOps === null ? null : starting.use(await serveOps(wantedOps, reasons))
-  const api = starting.use(await startApi(core, inForce, logger))
+  const takenOver = Promise.withResolvers<TakenOver>()
+  const shared = starting.use(startShared(core, inForce, logger, takenOver.resolve))
+  const api = starting.use(await startApi(core, shared, inForce, logger))
   await core.proxy.start()
   const listen = sharedAddress(core.proxy)
 
@@ -52,8 +59,13 @@ export async function startNode({ declaration, inForce }: Called, logger: Logger
     listen,
     ops: ops?.address ?? null,
     reload: declarer === null ? null : () => declarer.reload(),
-    stop: async (hurry) => {
-      const recorded = await core.stop(hurry, async () => api[Symbol.asyncDispose]())
+    takenOver: takenOver.promise,
+    stop: async (hurry, because = 'signal') => {
+      const endWriters = async (): Promise<void> => {
+        await api[Symbol.asyncDispose]()
+        await shared[Symbol.asyncDispose]()
+      }
+      const recorded = await core.stop(hurry, endWriters, because)
       await started.disposeAsync()
       return recorded
     },
@@ -70,8 +82,17 @@ async function systemPorts(logger: Logger): Promise<NodePorts> {
   return { clock: systemClock, disk: systemDisk, machine, network, random: systemRandom }
 }
 
+function startShared(core: CoreNode, { settings }: SettingsInForce, logger: Logger, onTakenOver: (by: TakenOver) => void): ClusterParts {
+  const { clock, drafts, live, log, proxy } = core
+  return startClusterParts({
+    clock, disk: systemDisk, drafts, folder: snapshotsFolder(settings.data), freeBytesMin: settings.spaceLowBytes, live, log, logger,
+    onTakenOver, open: proxy, origin: `${settings.topicPrefix} of ${log.writer.cluster}`, version,
+  })
+}
+
 async function startApi(
   core: CoreNode,
+  { cluster, nodes }: ClusterParts,
   inForce: SettingsInForce,
   logger: Logger,
 ): Promise<AsyncDisposable & { readonly address: string }> {
@@ -80,7 +101,7 @@ async function startApi(
   const { applier, clock, desk, history, live, log, makeId, proxy } = core
   const app = await buildApi({
     appendTimeoutMs, applier, bound: wanted, clock, desk, connections: proxy, life: proxy,
-    listeners: proxy, live, inForce, log, logger, makeId, node: log.writer.node, open: proxy,
+    listeners: proxy, live, inForce, log, logger, makeId, node: log.writer.node, nodes, open: proxy, cluster,
     stateAt: (moment) => configurationAt(log, moment, history),
     onViolation: (error) => queueMicrotask(() => { throw error }),
   })

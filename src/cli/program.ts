@@ -8,7 +8,10 @@ import { demoCommand } from './demo.ts'
 import { diffCommand } from './diff.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { eventsCommand } from './events.ts'
+import { kafkaCommand } from './kafka.ts'
 import { listenersCommand } from './listeners.ts'
+import { logCommand } from './log-copy.ts'
+import { nodeCommand, nodesCommand } from './nodes.ts'
 import { poolsCommand } from './pools.ts'
 import { serveCommand } from './serve.ts'
 import { stateCommand } from './state.ts'
@@ -24,8 +27,10 @@ export function buildProgram(): Command {
   const verbs = [
     demoCommand(), serveCommand(), doctorCommand(),
     poolsCommand(), backendsCommand(), listenersCommand(), connectionsCommand(),
+    nodesCommand(), nodeCommand(),
     checkCommand(), applyCommand(),
     eventsCommand(), stateCommand(), diffCommand(), trailCommand(),
+    kafkaCommand(), logCommand(),
     completionCommand(() => program),
   ]
   for (const command of verbs) program.addCommand(command)

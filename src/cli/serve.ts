@@ -22,7 +22,8 @@ export function serveCommand(): Command {
   const command = new Command('serve').description('Run the proxy on the embedded log, until SIGTERM or SIGINT.')
   for (const key of settingKeys) command.addOption(settingOption(key))
   return command.addHelpText('after', example).action(async (flags: FlagTexts) => {
-    process.exitCode = await run(flags)
+    // Everything is on record and given back by now: no timer of a client library may keep the process.
+    process.exit(await run(flags))
   })
 }
 
@@ -35,14 +36,20 @@ async function run(flags: FlagTexts): Promise<number> {
   const hangUp = called.declaration === null ? null : hangUps()
   // Only here: the other verbs start in half the time without all that a server is made of.
   const { startNode } = await import('./node.ts')
-  const node = await startNode(called, logger)
+  const node = await Promise.race([startNode(called, logger), stopping.first])
+  if (typeof node === 'string') {
+    // Whatever it waits for: nothing was accepted, and what it wrote so far the next start reads as after a crash.
+    logger.warn(`${node}: ended before it was ready`)
+    process.exit(exitCodes.done)
+  }
   if (node.reload !== null) hangUp?.(node.reload)
   logger.info('ready', { api: node.api, listen: node.listen, ...(node.ops === null ? {} : { ops: node.ops }), version })
-  const signal = await stopping.first
-  logger.info(`${signal}: no new clients; open connections may end for up to ${settings.drainTimeoutMs} ms, a second signal ends them now`)
-  if (await node.stop(stopping.hurry)) {
+  const reason = await Promise.race([stopping.first, node.takenOver])
+  const why = typeof reason === 'string' ? reason : `another process goes by the name of this node since ${reason.startedAt} (run ${reason.run})`
+  logger.info(`${why}: no new clients; open connections may end for up to ${settings.drainTimeoutMs} ms, a second signal ends them now`)
+  if (await node.stop(stopping.hurry, typeof reason === 'string' ? 'signal' : 'taken_over')) {
     logger.info('stopped; everything is on record')
-    return exitCodes.done
+    return typeof reason === 'string' ? exitCodes.done : exitCodes.failed
   }
   logger.error('stopped while the log could not be written: the next start closes on record what was open')
   return exitCodes.failed

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { socketName } from '../api/socket.ts'
-import { readSettings } from '../config/settings.ts'
+import { readDataFolder } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { systemClock } from '../core/system/clock.ts'
@@ -53,7 +53,7 @@ export function withTarget(command: Command): Command {
 
 /** The data folder that is meant, from the flag, the environment, or the default. */
 export function dataFolder({ data }: TargetOptions): string {
-  return readSettings(data === undefined ? {} : { data }).data
+  return readDataFolder(data === undefined ? {} : { data })
 }
 
 export function serverOf(options: TargetOptions): Server {

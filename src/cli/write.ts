@@ -7,14 +7,18 @@ import { callServer, say, type VerbOptions, type VerbPorts } from './verb.ts'
 
 /** What every change has in common: why it is made, on which condition, and that it can be tried out first. */
 
-export interface WriteOptions extends VerbOptions {
+/** Why it is made. */
+export interface ReasonOptions {
   readonly approvedBy?: string
-  readonly dryRun: boolean
-  readonly idempotencyKey?: string
-  readonly ifMatch?: string
   readonly reason?: string
   readonly requestedBy?: string
   readonly ticket?: string
+}
+
+export interface WriteOptions extends ReasonOptions, VerbOptions {
+  readonly dryRun: boolean
+  readonly idempotencyKey?: string
+  readonly ifMatch?: string
 }
 
 export interface Write {
@@ -31,12 +35,16 @@ export interface Write {
   readonly result?: object
 }
 
-export function withChange(command: Command): Command {
+export function withReasons(command: Command): Command {
   return command
     .option('--ticket <TICKET>', 'goes into the record of the change')
     .option('--reason <TEXT>', 'why; goes into the record')
     .option('--requested-by <NAME>', 'who wants it; goes into the record as given')
     .option('--approved-by <NAME>', 'who agreed; goes into the record as given')
+}
+
+export function withChange(command: Command): Command {
+  return withReasons(command)
     .option('--if-match <REVISION>', 'only if this is still the revision of the pool, or of the listener')
     .option('--idempotency-key <KEY>', 'a repeat with the same key changes nothing and gets the first answer')
     .option('--dry-run', 'show what would be different and how many open connections it touches; change nothing', false)
@@ -68,7 +76,7 @@ function bodyOf({ body, method }: Write, options: WriteOptions): object | undefi
 }
 
 /** In the words of the API; only what was given. */
-function changeFields({ approvedBy, reason, requestedBy, ticket }: WriteOptions): Record<string, string> {
+export function changeFields({ approvedBy, reason, requestedBy, ticket }: ReasonOptions): Record<string, string> {
   return {
     ...(approvedBy === undefined ? {} : { approved_by: approvedBy }),
     ...(reason === undefined ? {} : { reason }),

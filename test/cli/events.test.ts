@@ -135,7 +135,7 @@ describe('from the files, when no server holds the folder', () => {
     await using data = folder()
     const log = await fileLog(data)
     const drafts = new Drafts(systemClock, makeId, 'test-host')
-    await log.append('operations', [drafts.make(LogInitialized, 'log', { adapter: 'file', hash: 'sha256-rfc6962-leaf' })], {
+    await log.append('operations', [drafts.make(LogInitialized, 'log', { adapter: 'file', earlier: null, hash: 'sha256-rfc6962-leaf' })], {
       purpose: 'owed',
     })
     await log.close(5_000)

@@ -20,7 +20,7 @@ function helpOf(command: Command): string {
 describe('help', () => {
   test('there are all the verbs', () => {
     expect(program.commands.map((command) => command.name()).toSorted()).toEqual([
-      'apply', 'backends', 'check', 'completion', 'connections', 'demo', 'diff', 'doctor', 'events', 'listeners', 'pools', 'serve', 'state', 'trail',
+      'apply', 'backends', 'check', 'completion', 'connections', 'demo', 'diff', 'doctor', 'events', 'kafka', 'listeners', 'log', 'node', 'nodes', 'pools', 'serve', 'state', 'trail',
     ])
   })
 
@@ -45,7 +45,7 @@ describe('help', () => {
     expect(command.options.map(({ long }) => long)).toContain('--json')
   })
 
-  test.each(leaves.filter(([path]) => !/ (?:demo|serve|completion|check|doctor)$/.test(path)))('%s asks --data or --api', (_path, command) => {
+  test.each(leaves.filter(([path]) => !/ (?:demo|serve|completion|check|kafka topics|log copy|doctor)$/.test(path)))('%s asks --data or --api', (_path, command) => {
     expect(command.options.map(({ long }) => long)).toEqual(expect.arrayContaining(['--data', '--api']))
   })
 })

@@ -22,6 +22,8 @@ export interface RunningWaybill extends AsyncDisposable {
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>
   kill(): Promise<void>
+  /** Resolves with the exit code when it has ended, for whatever reason. */
+  readonly ended: Promise<number | null>
 }
 
 export class TemporaryFolder implements Disposable {
@@ -64,6 +66,7 @@ export async function startWaybill(data: string, flags: readonly string[] = [], 
     port: Number(listen.slice(listen.lastIndexOf(':') + 1)),
     lines,
     post: (path, body) => fetch(`http://${api}${path}`, { method: 'POST', body: JSON.stringify(body) }),
+    ended,
     stop: () => end('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
     [Symbol.asyncDispose]: async () => void (await end('SIGKILL')),
