@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { asyncApiText } from './documents/asyncapi-text.ts'
 import { catalogPage } from './documents/catalog-page.ts'
 import { errorsPage } from './documents/errors-page.ts'
 import { openApiText } from './documents/openapi-text.ts'
@@ -13,6 +14,7 @@ export interface GeneratedDocument {
 }
 
 export const documents: readonly GeneratedDocument[] = [
+  { path: 'docs/asyncapi.yaml', content: asyncApiText },
   { path: 'docs/errors.md', content: errorsPage },
   { path: 'docs/openapi.json', content: openApiText },
   { path: 'docs/settings.md', content: settingsPage },
