@@ -4,7 +4,7 @@ import { NodeStarted, NodeStopped } from '../../events/node.ts'
 import { Applier } from '../commands/applier.ts'
 import { Desk } from '../commands/desk.ts'
 import { settingTexts, type Settings } from '../config/settings.ts'
-import { sleep, type Clock } from '../core/clock.ts'
+import { within, type Clock } from '../core/clock.ts'
 import type { Disk } from '../core/disk.ts'
 import { Fault } from '../core/errors.ts'
 import { idMaker, type MakeId } from '../core/ids.ts'
@@ -206,11 +206,4 @@ async function stopCore(parts: StopParts, hurry: AbortSignal): Promise<boolean> 
   const last = await said
   await started.disposeAsync()
   return allRecorded && written && last
-}
-
-/** Waits for the work, but no longer than that. */
-async function within(clock: Clock, ms: number, work: Promise<void>): Promise<void> {
-  const done = new AbortController()
-  await Promise.race([work, sleep(clock, ms, done.signal)])
-  done.abort()
 }

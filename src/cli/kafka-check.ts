@@ -17,8 +17,7 @@ export interface TopicCheck {
 
 /** Throws a `Fault` that says why the brokers can't be asked. */
 export async function checkTopics({ client: options, topics: wanted }: Pick<KafkaOptions, 'client' | 'topics'>): Promise<TopicCheck[]> {
-  const client = new KafkaClient({ ...options, clientId: 'waybill-check', logger: silentLogger })
-  using _connections = { [Symbol.dispose]: () => client.close() }
+  using client = new KafkaClient({ ...options, clientId: 'waybill-check', logger: silentLogger })
   const checks: TopicCheck[] = []
   for (const stream of streams) {
     const topic = topicName(wanted.prefix, stream)

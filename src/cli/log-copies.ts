@@ -29,8 +29,7 @@ const verb = 'log copy'
 export async function copyFromFolder({ clock, disk, pid, progress, settings }: CopyCall, folder: string): Promise<CopySummary> {
   await using log = await StoppedLog.open({ clock, disk, folder, holder: { pid, verb } })
   const options = kafkaOptionsOf(settings, disk)
-  const client = clientOf(options)
-  using _connections = { [Symbol.dispose]: () => client.close() }
+  using client = clientOf(options)
   const prepared = await prepareTopics({ client, clock }, options.topics)
   const copied = await copyIntoTopics({
     client, clock, progress,
@@ -54,8 +53,7 @@ export async function copyToFolder({ clock, disk, makeId, pid, progress, setting
   const folder = resolve(to)
   await checkNewFolder(disk, folder)
   const options = kafkaOptionsOf(settings, disk)
-  const client = clientOf(options)
-  using _connections = { [Symbol.dispose]: () => client.close() }
+  using client = clientOf(options)
   const parts = { client, clock, progress, topics: topicNames(options.topics.prefix) }
   const partitions = new Partitions(await countsOf(client, options))
   const survey = await surveyTopics(parts)

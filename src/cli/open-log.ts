@@ -11,7 +11,6 @@ import { controlCopyName } from '../log/file/open-folder.ts'
 import { StoppedLog } from '../log/file/stopped-log.ts'
 import { SampledBrokerClock } from '../log/kafka/broker-clock.ts'
 import { KafkaClient } from '../log/kafka/client.ts'
-import { codecNumbers } from '../log/kafka/codec.ts'
 import { KafkaLog } from '../log/kafka/kafka-log.ts'
 import { topicNames, type TopicFacts } from '../log/kafka/topic-rules.ts'
 import type { TopicWatchOptions } from '../log/kafka/topic-watch.ts'
@@ -34,6 +33,9 @@ export interface LogPorts {
  * commit of a later connection.
  */
 const pace: Pace = { commitGapMs: 2, owedWaitMs: 10 }
+/** Brokers that start with this node may need a moment. */
+const brokersWaitMs = 60_000
+const brokersAgainMs = 2_000
 
 /** The log of this node, and what it stands on. */
 export interface OpenedLog {
@@ -74,7 +76,7 @@ async function refuseWithoutCluster(own: FileLogOptions): Promise<void> {
 }
 
 async function openClusterLog({ clock, disk, logger }: LogPorts, own: FileLogOptions, settings: Settings): Promise<OpenedLog> {
-  const { backlogMs, backlogRecordsMax, durableWhen, kafkaCompression, takeOver } = settings
+  const { backlogMs, backlogRecordsMax, durableWhen, takeOver } = settings
   const options = kafkaOptionsOf(settings, disk)
   const wanted = options.topics
   const client = new KafkaClient({ ...options.client, clientId: `waybill-${settings.node ?? own.hostname}`, logger })
@@ -91,18 +93,17 @@ async function openClusterLog({ clock, disk, logger }: LogPorts, own: FileLogOpt
       ...own, client, durableWhen, logger, takeOver,
       backlogMax: { ms: backlogMs, records: backlogRecordsMax },
       brokerClock: new SampledBrokerClock(clock),
-      compression: codecNumbers[kafkaCompression],
+      compression: options.compression,
       prepareTopics: () => waitingForBrokers(clock, logger, prepare),
       topics: topicNames(wanted.prefix),
     })
     return { log, topics: { client, facts, wanted } }
   } catch (error) {
-    client.close()
+    client[Symbol.dispose]()
     throw error
   }
 }
 
-/** Brokers that start with this node may need a moment. */
 async function waitingForBrokers<Result>(clock: Clock, logger: Logger, ask: () => Promise<Result>): Promise<Result> {
   const untilMs = clock.monotonicMs() + brokersWaitMs
   for (;;) {
@@ -115,6 +116,3 @@ async function waitingForBrokers<Result>(clock: Clock, logger: Logger, ask: () =
     await sleep(clock, brokersAgainMs)
   }
 }
-
-const brokersWaitMs = 60_000
-const brokersAgainMs = 2_000

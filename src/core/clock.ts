@@ -29,6 +29,16 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
+/** Waits for the work, but no longer than that. True when it was done in time; rejects as the work does. */
+export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
+  const patience = new AbortController()
+  try {
+    return await Promise.race([work.then(() => true), sleep(clock, ms, patience.signal).then(() => false)])
+  } finally {
+    patience.abort()
+  }
+}
+
 let lastMs = Number.NaN
 let lastText = ''
 

@@ -30,7 +30,7 @@ const retry = { initialRetryTime: 50, maxRetryTime: 1_000, factor: 0.2, multipli
 const triesMax = 5
 const sendRetriesMax = 3
 
-export class KafkaClient {
+export class KafkaClient implements Disposable {
   readonly #kafka: Kafka
   readonly #options: KafkaClientOptions
   readonly #sockets = new OpenSockets()
@@ -86,7 +86,7 @@ export class KafkaClient {
    * Ends every connection, and those that are still being made: what is disconnected while it connects would else stay,
    * and keep the process from its end.
    */
-  close(): void {
+  [Symbol.dispose](): void {
     this.#sockets.close()
   }
 

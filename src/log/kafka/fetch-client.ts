@@ -1,5 +1,4 @@
-import type { Kafka } from 'kafkajs'
-import { invariant } from '../../core/errors.ts'
+import { TopicConnection, type Broker, type FetchAnswer } from './topic-connection.ts'
 
 /**
  * Reads partitions from given offsets, which kafkajs offers to consumer groups only: no group, no coordinator, no
@@ -31,57 +30,14 @@ export interface FetchOptions {
   readonly bytesMax: number
 }
 
-/** What of kafkajs's `Cluster` and `Broker` is used; `error.type` of what they throw is the protocol's error name. */
-interface Cluster {
-  connect(): Promise<void>
-  disconnect(): Promise<void>
-  addTargetTopic(topic: string): Promise<void>
-  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[]
-  findBroker(options: { nodeId: number }): Promise<Broker>
-}
-
-interface Broker {
-  fetch(request: object): Promise<{ readonly responses: readonly { readonly partitions: readonly FetchAnswer[] }[] }>
-  listOffsets(request: object): Promise<{
-    readonly responses: readonly { readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]
-  }>
-}
-
-interface FetchAnswer {
-  readonly partition: number
-  readonly highWatermark: string
-  readonly messages: readonly {
-    readonly offset: string
-    readonly timestamp: string
-    /** Written by brokers for transactions. */
-    readonly isControlRecord?: boolean
-    readonly key: Buffer | null
-    readonly value: Buffer | null
-  }[]
-}
-
 /** Up to what every replica in sync has; nobody else's open transaction holds it up. */
 const readUncommitted = 0
 const notAReplica = -1
 
-export class FetchClient {
-  readonly #cluster: Cluster
-  readonly #topic: string
-
-  constructor(kafka: Kafka, topic: string) {
-    this.#cluster = clusterOf(kafka)
-    this.#topic = topic
-  }
-
-  /** Throws what kafkajs throws; then this client has to be thrown away. */
-  async connect(): Promise<void> {
-    await this.#cluster.connect()
-    await this.#cluster.addTargetTopic(this.#topic)
-  }
-
+export class FetchClient extends TopicConnection {
   /** As fresh as the connection. */
   partitions(): readonly number[] {
-    return this.#cluster.findTopicPartitionMetadata(this.#topic).map(({ partitionId }) => partitionId).sort((a, b) => a - b)
+    return this.cluster.findTopicPartitionMetadata(this.topic).map(({ partitionId }) => partitionId).sort((a, b) => a - b)
   }
 
   /** From one offset of each partition on; those without news may be missing. */
@@ -94,7 +50,7 @@ export class FetchClient {
         maxWaitTime: maxWaitMs,
         minBytes: 1,
         replicaId: notAReplica,
-        topics: [{ topic: this.#topic, partitions: asked }],
+        topics: [{ topic: this.topic, partitions: asked }],
       })
       return responses.flatMap((response) => response.partitions)
     })
@@ -113,16 +69,11 @@ export class FetchClient {
       const { responses } = await broker.listOffsets({
         isolationLevel: readUncommitted,
         replicaId: notAReplica,
-        topics: [{ topic: this.#topic, partitions: its.map((partition) => ({ partition, timestamp })) }],
+        topics: [{ topic: this.topic, partitions: its.map((partition) => ({ partition, timestamp })) }],
       })
       return responses.flatMap((response) => response.partitions)
     })
     return new Map(answers.map(({ offset, partition }) => [partition, Number(offset)]))
-  }
-
-  /** Never rejects: what is not closed in order is closed by the broker. */
-  async disconnect(): Promise<void> {
-    await this.#cluster.disconnect().catch(() => {})
   }
 
   async #askLeaders<Answer>(
@@ -130,13 +81,13 @@ export class FetchClient {
     ask: (broker: Broker, partitions: readonly number[]) => Promise<readonly Answer[]>,
   ): Promise<Answer[]> {
     const byLeader = new Map<number, number[]>()
-    for (const { leader, partitionId } of this.#cluster.findTopicPartitionMetadata(this.#topic)) {
+    for (const { leader, partitionId } of this.cluster.findTopicPartitionMetadata(this.topic)) {
       if (partitions.includes(partitionId)) byLeader.set(leader, [...(byLeader.get(leader) ?? []), partitionId])
     }
     const known = [...byLeader.values()].flat()
-    if (known.length < partitions.length) throw missing(this.#topic, partitions.filter((partition) => !known.includes(partition)))
+    if (known.length < partitions.length) throw missing(this.topic, partitions.filter((partition) => !known.includes(partition)))
     const answers = await Promise.all(
-      [...byLeader].map(async ([nodeId, its]) => ask(await this.#cluster.findBroker({ nodeId }), its)),
+      [...byLeader].map(async ([nodeId, its]) => ask(await this.cluster.findBroker({ nodeId }), its)),
     )
     return answers.flat()
   }
@@ -155,13 +106,4 @@ function messagesOf({ messages }: FetchAnswer, from: number): FetchedMessage[] {
     if (Number(offset) >= from && isControlRecord !== true) found.push({ key, offset: Number(offset), storedMs: Number(timestamp), value })
   }
   return found
-}
-
-export function clusterOf(kafka: Kafka): Cluster {
-  const name = 'private:Kafka:createCluster'
-  const symbol = Object.getOwnPropertySymbols(kafka).find(({ description }) => description === name)
-  invariant(symbol !== undefined, `this version of kafkajs has no ${name}`)
-  const create = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[symbol]
-  invariant(create !== undefined, `${name} makes clusters`)
-  return create({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 })
 }

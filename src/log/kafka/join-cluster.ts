@@ -25,6 +25,9 @@ export interface JoinOptions extends FileLogOptions {
   readonly takeOver: boolean
 }
 
+const triesMax = 10
+const againMs = 500
+
 /** A log folder that could not be continued. */
 export interface SetAside {
   readonly epoch: string
@@ -91,9 +94,6 @@ async function patiently<Result>({ client, clock }: JoinOptions, ask: () => Prom
     await sleep(clock, againMs)
   }
 }
-
-const triesMax = 10
-const againMs = 500
 
 async function refuseIfAlive(options: JoinOptions, partitions: Partitions, writer: NodeWriter, own: string | null): Promise<void> {
   const never = new AbortController().signal

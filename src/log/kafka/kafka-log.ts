@@ -1,6 +1,6 @@
 import { streams, type Stream } from '../../../events/define.ts'
 import type { Draft } from '../../../events/envelope.ts'
-import { sleep } from '../../core/clock.ts'
+import { within } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Backlog, BrokerClock, ClusterBatch, ClusterLog, ClusterReadOptions, NodeStream } from '../cluster-log.ts'
 import type { CommitFailure } from '../commit-store.ts'
@@ -50,10 +50,6 @@ const backlogLookMs = 250
 /** How long a start waits for the cluster to take changes that this node has already made. */
 const ownControlMs = 30_000
 
-interface Pending {
-  readonly promise: Promise<unknown>
-}
-
 export class KafkaLog implements ClusterLog {
   readonly brokerClock: BrokerClock
   readonly setAside: SetAside | null
@@ -68,7 +64,7 @@ export class KafkaLog implements ClusterLog {
   readonly #partitions: Partitions
   readonly #shippers: Readonly<Record<Stream, Shipper>>
   readonly #closed = new AbortController()
-  readonly #pending = new Set<Pending>()
+  readonly #pending = new Set<Promise<unknown>>()
   readonly #onTopicLost = new Set<(lost: TopicLost) => void>()
   readonly #resources = new AsyncDisposableStack()
   #closing: Promise<boolean> | null = null
@@ -192,19 +188,14 @@ export class KafkaLog implements ClusterLog {
     const source = sourceIn(this.#file.writer, 'control')
     const { prevhash, sequence: end } = this.#file.end('control')
     if (this.#copy.next(source) >= end) return
-    const back = this.#copy.whenHas(source, end - 1, prevhash)
-    const patience = new AbortController()
-    await Promise.race([back, sleep(this.#options.clock, ownControlMs, patience.signal)])
-    patience.abort()
+    await within(this.#options.clock, ownControlMs, this.#copy.whenHas(source, end - 1, prevhash))
   }
 
   async #close(timeoutMs: number): Promise<boolean> {
     const { clock } = this.#options
     const startedMs = clock.monotonicMs()
-    const timeUp = new AbortController()
-    const all = Promise.allSettled([...this.#pending].map(({ promise }) => promise)).then(() => this.#shipped())
-    const inTime = await Promise.race([all.then(() => true), sleep(clock, timeoutMs, timeUp.signal).then(() => false)])
-    timeUp.abort()
+    const all = Promise.allSettled(this.#pending).then(() => this.#shipped())
+    const inTime = await within(clock, timeoutMs, all)
     this.#closed.abort()
     await Promise.all([this.#follower.stop(), ...streams.map((stream) => this.#shippers[stream].stop())])
     await this.#places.keep()
@@ -213,7 +204,7 @@ export class KafkaLog implements ClusterLog {
     const leftMs = Math.max(0, timeoutMs - (clock.monotonicMs() - startedMs))
     const written = await this.#file.close(leftMs)
     await this.#resources.disposeAsync()
-    this.#options.client.close()
+    this.#options.client[Symbol.dispose]()
     return written && (inTime || this.#options.durableWhen === 'local')
   }
 
@@ -223,9 +214,8 @@ export class KafkaLog implements ClusterLog {
   }
 
   #tracked(promise: Promise<readonly Appended[]>): Promise<readonly Appended[]> {
-    const pending = { promise }
-    this.#pending.add(pending)
-    const forget = (): void => void this.#pending.delete(pending)
+    this.#pending.add(promise)
+    const forget = (): void => void this.#pending.delete(promise)
     promise.then(forget, forget)
     return promise
   }
