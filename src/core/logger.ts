@@ -6,8 +6,19 @@ export interface Logger {
   error(sentence: string, fields?: LogFields): void
 }
 
-/** Facts beside the sentence. An `error` field is written with its code, stack and causes. */
+/**
+ * Facts beside the sentence, in snake_case. An `error` is written with its code, stack and causes; lines about one
+ * connection or one call carry its `connection_id`, `request_id` and, where there is one, `trace_id` with `span_id`.
+ */
 export type LogFields = object
+
+/** Where lines go in the end. */
+export interface ByteSink {
+  /**
+   * Takes what fits now and returns how many bytes that was, 0: none. Never waits. Throws what the system says against it.
+   */
+  write(bytes: Uint8Array): number
+}
 
 /** For tests and tools that have nobody to tell. */
 export const silentLogger: Logger = {
