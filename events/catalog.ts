@@ -49,7 +49,7 @@ export type Reading =
 
 /** The schema of the whole record, by type. */
 export const recordSchemas: ReadonlyMap<string, z.ZodType> = new Map(
-  definitions.map(({ changes, data, type }) => [type, recordSchema(type, data, changes)]),
+  definitions.map((definition) => [definition.type, recordSchema(definition)]),
 )
 
 /** Parses a record's exact bytes or text (without the newline) and checks envelope and data in full. */

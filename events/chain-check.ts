@@ -44,6 +44,15 @@ export class ChainCheck {
     return this.#sources.get(source)?.nextSequence ?? 0
   }
 
+  /**
+   * The source is not kept from its first record on, but from this one. What is before it is missing for a reason; it is no gap
+   * in a source that was not seen before.
+   */
+  begin({ prevhash, sequence, source }: ChainLink): void {
+    if (this.#sources.has(source)) return
+    this.#sources.set(source, { nextSequence: sequence, lastHash: prevhash, recent: new Map(), missingFrom: 0, missingBefore: sequence })
+  }
+
   judge(link: ChainLink, leafHash: string): ChainVerdict {
     const state = this.#stateOf(link.source)
     if (link.sequence < state.nextSequence) return seenBefore(state, link.sequence, leafHash)

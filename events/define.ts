@@ -49,6 +49,7 @@ export interface RecordedEvent<Type extends string = string, Data = unknown> {
   readonly sequence: string
   readonly prevhash: string
   readonly partitionkey: string
+  readonly traceparent?: string | undefined
   readonly revision?: number | undefined
   readonly basis?: string | undefined
 }
@@ -59,11 +60,18 @@ export function defineEvent<const Type extends string, Data extends z.ZodType>(
   return Object.freeze({ changes: false, ...definition })
 }
 
+const originOfRequest = 'data.origin.ip'
+
+/** Whether its records come of a request: then they may say of which trace it was part. */
+export function isAsked({ audit }: Pick<EventDefinition, 'audit'>): boolean {
+  return 'at' in audit.origin && audit.origin.at === originOfRequest
+}
+
 /** The elements of a change asked for through the API: who and where from are in the record, it took effect. */
 export const changeAudit: AuditElements = {
   who: { at: 'data.actor.id' },
   outcome: { always: 'success (a void record lost the race to another change and took no effect)' },
-  origin: { at: 'data.origin.ip', orElse: 'the local socket or the node itself (data.origin.via)' },
+  origin: { at: originOfRequest, orElse: 'the local socket or the node itself (data.origin.via)' },
 }
 /** The elements of what a node says of itself: the node is the actor and the place (`source`). */
 export function nodeAudit(outcome: Element): AuditElements {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isAsked, type EventDefinition } from './define.ts'
 import { LeafHash, Revision, Time } from './values.ts'
 
 /**
@@ -29,14 +30,21 @@ const attributes = {
   time: Time.meta({ description: 'RFC 3339 in UTC with three fraction digits, from the clock of the node.' }),
 } as const
 
+/** W3C Trace Context, version 00. */
+export const Traceparent = z.string().regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/).meta({
+  description: 'Only of records that came of a request which was part of a trace: which one (W3C Trace Context). No evidence: a caller may send any.',
+})
+
 /**
  * The whole record of a type, keys in code-unit order. A change names its revision and the change it builds on; every
  * other record has neither.
  */
-export function recordSchema(type: string, data: z.ZodType, changes: boolean) {
+export function recordSchema(definition: EventDefinition) {
+  const { changes, data, type } = definition
   const { hashver, id, partitionkey, prevhash, run, ...afterRun } = attributes
   const head = { data, hashver, id, partitionkey, prevhash }
-  const tail = { run, ...afterRun, type: z.literal(type) }
+  const traced = isAsked(definition) ? { traceparent: Traceparent.optional() } : {}
+  const tail = { run, ...afterRun, ...traced, type: z.literal(type) }
   if (!changes) return z.strictObject({ ...head, ...tail })
   const basis = LeafHash.meta({ description: 'Leaf hash of the last effective change.' })
   const revision = Revision.meta({ description: 'Number of the configuration that this change makes, if it is effective.' })
@@ -51,6 +59,8 @@ export interface Draft {
   /** RFC 3339, UTC, three fraction digits. */
   readonly time: string
   readonly partitionkey: string
+  /** Of a request that was part of a trace. */
+  readonly traceparent?: string
   readonly data: object
   /** Control changes only: both or neither. */
   readonly revision?: number
@@ -95,6 +105,7 @@ export function formatSequence(sequence: number): string {
 export function encodeDraft(draft: Draft, writer: Writer): EncodedDraft {
   const basis = draft.basis === undefined ? '' : `"basis":"${draft.basis}",`
   const revision = draft.revision === undefined ? '' : `"revision":${draft.revision},`
+  const traceparent = draft.traceparent === undefined ? '' : `"traceparent":"${draft.traceparent}",`
   return {
     id: draft.id,
     head:
@@ -103,7 +114,7 @@ export function encodeDraft(draft: Draft, writer: Writer): EncodedDraft {
     afterPrevhash: `",${revision}"run":"${writer.run}","sequence":"`,
     afterSequence:
       `","source":${JSON.stringify(writer.source)},"specversion":"${specVersion}",` +
-      `"subject":${JSON.stringify(draft.subject)},"time":"${draft.time}","type":"${draft.type}"}`,
+      `"subject":${JSON.stringify(draft.subject)},"time":"${draft.time}",${traceparent}"type":"${draft.type}"}`,
   }
 }
 
@@ -180,4 +191,43 @@ function digitsAt(text: string, at: number): number | null {
     value = value * 10 + digit
   }
   return Number.isSafeInteger(value) ? value : null
+}
+
+/** Where the values of a record's last members begin in its bytes. */
+export interface RecordTail {
+  readonly timeStart: number
+  readonly typeStart: number
+}
+
+const timeField = Buffer.from('"time":"')
+const traceparentField = Buffer.from('"traceparent":"')
+const typeField = Buffer.from('"type":"')
+/** RFC 3339 as every record has it. */
+export const timeLength = '2026-11-24T08:00:00.000Z'.length
+const traceparentLength = 55
+
+/**
+ * Finds `time` and `type` without parsing: keys come in code-unit order, so that they end the record, with nothing but a
+ * `traceparent` between them, and a quote inside a text is escaped, so that the last `"type":"` is the envelope's own.
+ * Null: not one of ours.
+ */
+export function recordTail(record: Buffer): RecordTail | null {
+  const typeAt = record.lastIndexOf(typeField)
+  const timeAt = timeBefore(record, typeAt) ?? timeBefore(record, tracedBefore(record, typeAt))
+  return timeAt === null ? null : { timeStart: timeAt + timeField.length, typeStart: typeAt + typeField.length }
+}
+
+function timeBefore(record: Buffer, end: number | null): number | null {
+  if (end === null) return null
+  const at = end - timeField.length - timeLength - 2
+  return isAt(record, timeField, at) ? at : null
+}
+
+function tracedBefore(record: Buffer, end: number): number | null {
+  const at = end - traceparentField.length - traceparentLength - 2
+  return isAt(record, traceparentField, at) ? at : null
+}
+
+function isAt(record: Buffer, field: Buffer, at: number): boolean {
+  return at >= 0 && record.compare(field, 0, field.length, at, at + field.length) === 0
 }

@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { defineEvent, nodeAudit, type EventOf } from './define.ts'
-import { Actor, Count, FailureCode, Milliseconds, Origin, Time, exampleActor, exampleOrigin, text } from './values.ts'
+import { Actor, Count, FailureCode, LeafHash, Milliseconds, Origin, Time, exampleActor, exampleOrigin, text } from './values.ts'
 
 /** What befell the log itself: begun, failed, restored, cut, read (PCI DSS 10.2.1.3 and 10.2.1.6). */
 
 const StreamName = z.enum(['connections', 'control', 'operations'])
+/** Logs named in one record: with more, there are reports that name all nodes. */
+export const lostSourcesMax = 64
 
 export const LogInitialized = defineEvent({
   type: 'dev.waybill.log.initialized.v1',
@@ -77,11 +79,60 @@ export const LogTopicLost = defineEvent({
   subject: 'log/<stream>',
   audit: nodeAudit({ always: 'failure' }),
   data: z.strictObject({
+    lost: z
+      .strictObject({ first: Count, last: Count })
+      .nullable()
+      .meta({
+        description:
+          'Sequences of records of this node that are lost for good, the last one included: they were removed here when the topic had them, and it has them ' +
+          'no longer (`log.pruned` has the hash of the last one). Null: none.',
+      }),
+    lost_sources: z.array(text(300)).max(lostSourcesMax).meta({
+      description:
+        'Other logs, by the `source` of their records, that nobody sends again now: their nodes are silent, stopped, lost or retired, as far as this node knows. ' +
+        'What they had in the topic is lost, unless the node is started again on its folder. Always empty for control, of which every node has all.',
+    }),
+    lost_sources_truncated: z.boolean().meta({ description: 'There are more of them.' }),
     records: Count.meta({ description: 'Records of it that this node has and sends again.' }),
     stream: StreamName,
     topic: text(249),
   }),
-  examples: [{ records: 120, stream: 'connections', topic: 'waybill.connections' }],
+  examples: [
+    {
+      lost: { first: 0, last: 81_999 },
+      lost_sources: ['/clusters/default/nodes/n3/0198c0de-0000-7000-8000-000000000003/connections'],
+      lost_sources_truncated: false,
+      records: 120,
+      stream: 'connections',
+      topic: 'waybill.connections',
+    },
+  ],
+})
+
+export const LogPruned = defineEvent({
+  type: 'dev.waybill.log.pruned.v1',
+  stream: 'operations',
+  summary:
+    'The oldest records of a stream are about to be removed from this node\'s disk: Kafka has them, and they are older than the local ' +
+    'retention. When the next such record of the stream has the same `first`, they were not.',
+  subject: 'log/<stream>',
+  audit: nodeAudit({ always: 'success' }),
+  data: z.strictObject({
+    because: z.literal('in_kafka').meta({ description: 'The last of them was seen in the topic a moment before.' }),
+    first: Count.meta({ description: 'Sequence of the first of them.' }),
+    last: Count.meta({ description: 'Sequence of the last of them.' }),
+    leaf_hash: LeafHash.meta({ description: 'Of the last of them: `prevhash` of the first record that stays.' }),
+    offset: Count.meta({ description: 'Where the topic has the last of them.' }),
+    partition: Count,
+    stream: StreamName,
+    topic: text(249),
+  }),
+  examples: [
+    {
+      because: 'in_kafka', first: 0, last: 81_999, leaf_hash: 'uQzXz3rJ3C0d0n0gZ1uYJXn0n1rS8hV2mE2b7d1yq4M=',
+      offset: 240_113, partition: 7, stream: 'connections', topic: 'waybill.connections',
+    },
+  ],
 })
 
 export const LogTopicObserved = defineEvent({
@@ -174,5 +225,5 @@ export const LogRead = defineEvent({
   ],
 })
 
-export const logEvents = [LogInitialized, LogRecovered, LogTakenBack, LogContradicted, LogTopicLost, LogTopicObserved, LogFailed, LogRestored, LogSpaceLow, LogRead] as const
+export const logEvents = [LogInitialized, LogRecovered, LogTakenBack, LogContradicted, LogTopicLost, LogPruned, LogTopicObserved, LogFailed, LogRestored, LogSpaceLow, LogRead] as const
 export type LogEvent = EventOf<(typeof logEvents)[number]>

@@ -55,6 +55,17 @@ describe('ChainCheck', () => {
     expect(checkAfter()(3)).toBe('gap')
   })
 
+  test('a source that is kept from its middle on: next, from there, and whoever comes before that is late', () => {
+    const check = new ChainCheck()
+    check.begin(linkOf(3))
+    expect(check.next('s')).toBe(3)
+    expect([3, 4, 2, 4].map((sequence) => check.judge(linkOf(sequence), hashOf(sequence)))).toEqual(['next', 'next', 'late', 'duplicate'])
+    expect(check.judge({ ...linkOf(5), prevhash: 'other' }, hashOf(5))).toBe('contradiction')
+    // Only at the beginning: what is missing behind what was seen is missing.
+    check.begin(linkOf(9))
+    expect(check.judge(linkOf(9), hashOf(9))).toBe('gap')
+  })
+
   test('one that was missing is never taken for a duplicate, however far the chain has come', () => {
     const judge = checkAfter(0, 1, 5)
     expect([judge(2), judge(4), judge(1), judge(5)]).toEqual(['late', 'late', 'duplicate', 'duplicate'])

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { zeroHash } from '../../events/chain.ts'
 import { encodeDraft, encodedBytes, placeDraft, readChainLink, recordText, type Draft } from '../../events/envelope.ts'
-import { exampleRun, exampleTime } from '../support/records.ts'
+import { exampleRun, exampleTime, exampleTraceparent } from '../support/records.ts'
 
 /**
  * A reader checks the chain by what `readChainLink` finds in the text, and folds what JSON.parse finds. Whatever a
@@ -33,8 +33,9 @@ function place(fields: Partial<Draft>, at: number, prevhash: string): { text: st
 describe('readChainLink', () => {
   test('says what JSON.parse says, whatever stands in data, subject and partition key', () => {
     fc.assert(
-      fc.property(data, hostile, hostile, sequence, hash, fc.boolean(), (body, subject, partitionkey, at, prevhash, change) => {
-        const { text } = place({ data: body, subject, partitionkey, ...(change ? { revision: 1, basis: zeroHash } : {}) }, at, prevhash)
+      fc.property(data, hostile, hostile, sequence, hash, fc.boolean(), fc.boolean(), (body, subject, partitionkey, at, prevhash, change, isTraced) => {
+        const traced = isTraced ? { traceparent: exampleTraceparent } : {}
+        const { text } = place({ data: body, subject, partitionkey, ...traced, ...(change ? { revision: 1, basis: zeroHash } : {}) }, at, prevhash)
         const parsed = JSON.parse(text) as Record<string, string>
         expect(readChainLink(text)).toEqual({ prevhash: parsed['prevhash'], sequence: Number(parsed['sequence']), source: parsed['source'] })
         expect(parsed).toMatchObject({ prevhash, source, subject: wellFormedOrEscaped(subject) })
@@ -56,8 +57,8 @@ describe('readChainLink', () => {
 
   test('a record has exactly the bytes that were announced for it', () => {
     fc.assert(
-      fc.property(data, hostile, sequence, hash, (body, subject, at, prevhash) => {
-        const { text, bound } = place({ data: body, subject }, at, prevhash)
+      fc.property(data, hostile, sequence, hash, fc.boolean(), (body, subject, at, prevhash, isTraced) => {
+        const { text, bound } = place({ data: body, subject, ...(isTraced ? { traceparent: exampleTraceparent } : {}) }, at, prevhash)
         expect(Buffer.byteLength(text)).toBe(bound)
       }),
     )

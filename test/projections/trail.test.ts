@@ -264,7 +264,7 @@ describe('of any history', () => {
 test('tells every type there is, but for those about the node and its log as such', () => {
   const untold = definitions.map(({ type }) => type).filter((type) => !(type in trailOf(app).on))
   expect(untold.map((type) => type.replace(/^dev\.waybill\.|\.v1$/g, '')).toSorted()).toEqual([
-    'clock.observed', 'clock.stepped', 'log.contradicted', 'log.failed', 'log.initialized', 'log.recovered', 'log.restored', 'log.space_low',
+    'clock.observed', 'clock.stepped', 'log.contradicted', 'log.failed', 'log.initialized', 'log.pruned', 'log.recovered', 'log.restored', 'log.space_low',
     'log.taken_back', 'log.topic_lost', 'log.topic_observed', 'node.lost', 'node.reported', 'node.started', 'node.stopped',
   ])
 })
