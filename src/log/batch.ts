@@ -88,7 +88,8 @@ export function batchOf(firstSequence: number, records: readonly { readonly byte
 const newline = Buffer.from('\n')
 
 function writtenEvent(draft: Draft, { run, source }: Writer, sequence: string, prevhash: string): WrittenEvent {
-  const { basis, data, id, partitionkey, revision, subject, time, type } = draft
-  const common = { data, id, partitionkey, prevhash, run, sequence, source, subject, time, type }
+  const { basis, data, id, partitionkey, revision, subject, time, traceparent, type } = draft
+  const plain = { data, id, partitionkey, prevhash, run, sequence, source, subject, time, type }
+  const common = traceparent === undefined ? plain : { ...plain, traceparent }
   return basis === undefined || revision === undefined ? common : { ...common, basis, revision }
 }

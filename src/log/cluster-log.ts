@@ -1,3 +1,4 @@
+import type { Stream } from '../../events/define.ts'
 import type { EventLog } from './event-log.ts'
 import type { NodeLog } from './node-log.ts'
 
@@ -54,10 +55,54 @@ export interface ClusterReader {
   readAll(stream: NodeStream, options: ClusterReadOptions): AsyncIterable<ClusterBatch>
 }
 
+/** Oldest records of a stream that were removed from this node's disk, since the cluster has them. */
+export interface LocalCut {
+  readonly stream: NodeStream
+  /** Sequence of the first and of the last of them. */
+  readonly first: number
+  readonly last: number
+  /** Of the last one. */
+  readonly leafHash: string
+  /** Where the last one was seen a moment before. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface CutLocalOptions {
+  /** Only records that are older, by their own time, milliseconds since the epoch. */
+  readonly beforeMs: number
+  /** Has to put the cut on record; what it rejects with keeps the records here. */
+  readonly record: (cut: LocalCut) => Promise<void>
+}
+
+/** Sequences of a node's own records. */
+export interface LostRange {
+  readonly first: number
+  readonly last: number
+}
+
+/** What the cluster has lost of a topic that was deleted, made anew or cut, as far as this node can tell. */
+export interface TopicLost {
+  /** Records that this node has of it and sends again. */
+  readonly records: number
+  /** Sequences of this node's own records that nobody has any more: they were removed here, since the cluster had them. */
+  readonly lost: LostRange | null
+  readonly stream: Stream
+  readonly topic: string
+}
+
 export interface ClusterLog extends NodeLog, ClusterReader {
   readonly brokerClock: BrokerClock
   /** What this node has written and the cluster has not acknowledged. */
   backlog(): Backlog
+  /**
+   * Removes from this node's disk what the cluster has and is old enough; reading goes on as before, only from farther away.
+   * Resolves with what was removed. Rejects as `record`, with a `Fault` when the cluster can't be asked, and as the disk does.
+   */
+  cutLocal(options: CutLocalOptions): Promise<readonly LocalCut[]>
+  /** Calls back for each topic that has to be filled again; at once for those of this process's start. */
+  onTopicLost(listener: (lost: TopicLost) => void): Disposable
 }
 
 export interface Backlog {

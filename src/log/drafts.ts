@@ -17,11 +17,12 @@ export class Drafts {
     this.#partitionKey = partitionKey
   }
 
-  /** A draft of a record that is true from now on. */
+  /** A draft of a record that is true from now on. `traced`: the trace of the request that it came of. */
   make<Type extends string, Data extends z.ZodType>(
     definition: EventDefinition<Type, Data>,
     subject: string,
     data: z.input<Data> & object,
+    traced: Pick<Draft, 'traceparent'> = {},
   ): Draft {
     return {
       id: this.#makeId(),
@@ -29,6 +30,7 @@ export class Drafts {
       subject,
       time: rfc3339(this.#clock.now()),
       partitionkey: this.#partitionKey,
+      ...traced,
       data,
     }
   }

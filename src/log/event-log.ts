@@ -17,6 +17,8 @@ export interface StoredRecord {
   readonly leafHash: string
   /** There when this process wrote the record a moment ago: spares those who follow the parsing. */
   readonly written?: WrittenEvent | undefined
+  /** What was before it in the stream is not kept any more: the read goes on here. */
+  readonly begins?: true
 }
 
 /** Where an appended record went. */
@@ -78,7 +80,7 @@ export type Availability =
     }
 
 export interface ReadOptions {
-  /** Only records after this one; null: from the first. */
+  /** Only records after this one; null: from the first. Where those are not kept any more it begins with the first that is. */
   readonly after: Position | null
   /** At the head, wait for more instead of ending. */
   readonly follow: boolean

@@ -95,6 +95,11 @@ export function sequenceAfter(position: Position | null): number {
   throw new Fault('position_invalid', 'settings', message)
 }
 
+/** How many records come after a position, up to and with another one. */
+export function recordsBetween(after: Position | null, upTo: Position | null): number {
+  return sequenceAfter(upTo) - sequenceAfter(after)
+}
+
 function recordsOf(batch: Batch, from: number): StoredRecord[] {
   const records: StoredRecord[] = []
   for (let index = from - batch.firstSequence; index < batch.ends.length; index += 1) {

@@ -1,12 +1,14 @@
 import type { Stream } from '../../events/define.ts'
 import type { Draft, Writer } from '../../events/envelope.ts'
-import { sleep, type Clock, type Timer } from '../core/clock.ts'
+import { logCommitted } from '../core/channels.ts'
+import { sleep, type Clock } from '../core/clock.ts'
 import { invariant } from '../core/errors.ts'
 import { commitBytesMax } from '../core/limits.ts'
 import { AppendQueue, type PendingAppend } from './append-queue.ts'
 import { encodeDrafts, placeBatch, type ChainHead } from './batch.ts'
 import { CommitPace, noPace, type Pace } from './commit-pace.ts'
 import type { Batch, CommitFailure, CommitOutcome, CommitStore } from './commit-store.ts'
+import { DeadlineSweep } from './deadline-sweep.ts'
 import { NotWritten, Unsettled, type Appended, type AppendOptions, type Availability } from './event-log.ts'
 import { positionOf, type RecentRecords } from './recent-records.ts'
 
@@ -18,8 +20,6 @@ import { positionOf, type RecentRecords } from './recent-records.ts'
 /** Retries after a failure begin this far apart and double up to the maximum. */
 const retryMinMs = 100
 const retryMaxMs = 1_000
-/** Expired appends are looked for at most this often while some are expiring. */
-const sweepMinMs = 10
 /** How long an end waits for the disk to answer the call it has. */
 const lastCallMaxMs = 1_000
 /** Admissions are refused past this: some seconds of what a disk can take, so a stalled one can't fill the memory. */
@@ -61,12 +61,12 @@ export class StreamWriter {
   #failure: CommitFailure | null = null
   #held: CommitFailure | null = null
   #availability: Availability = { available: true }
-  #sweepTimer: Timer | null = null
-  #sweepAtMs = Infinity
+  readonly #deadlines: DeadlineSweep
   #onDrained: (() => void) | null = null
 
   constructor(options: StreamWriterOptions) {
     this.#options = options
+    this.#deadlines = new DeadlineSweep(options.clock, (nowMs) => this.#sweep(nowMs))
     this.#pace = new CommitPace(options.clock, options.pace ?? noPace)
     this.#sequence = options.head.sequence
     this.#prevhash = options.head.prevhash
@@ -95,7 +95,7 @@ export class StreamWriter {
     return new Promise((resolve, reject) => {
       const deadlineMs = timeoutMs === undefined ? Infinity : this.#options.clock.monotonicMs() + timeoutMs
       this.#queue.push({ encoded, purpose, deadlineMs, resolve, reject, settled: false })
-      this.#sweepBy(deadlineMs)
+      this.#deadlines.by(deadlineMs)
       if (purpose === 'admission') this.#pace.admission()
       this.#running ??= this.#run()
     })
@@ -132,7 +132,7 @@ export class StreamWriter {
     }
     const written = this.#drained
     this.#stop.abort()
-    this.#sweepTimer?.[Symbol.dispose]()
+    this.#deadlines[Symbol.dispose]()
     const closed = this.#notWritten('closed', 'the log was closed')
     for (const pending of this.#queue.take(Infinity)) this.#reject(pending, closed)
     for (const pending of this.#inFlight?.pending ?? []) this.#reject(pending, this.#unsettled('the log was closed'))
@@ -174,22 +174,30 @@ export class StreamWriter {
   }
 
   async #step(): Promise<'done' | 'failed' | 'idle'> {
-    const { store } = this.#options
-    if (this.#inFlight !== null) {
-      const { again, batch } = this.#inFlight
-      return this.#conclude(this.#inFlight, await (again === 'settle' ? store.settle(batch) : store.commit(batch)))
-    }
-    this.#rejectExpired()
+    if (this.#inFlight !== null) return await this.#write(this.#inFlight)
+    this.#rejectExpired(this.#options.clock.monotonicMs())
     const pending = this.#queue.take(commitBytesMax)
     if (pending.length > 0) {
       const batch = placeBatch(this.head, pending.map((each) => each.encoded), this.#options.writer)
       this.#inFlight = { batch, pending, again: null, promised: false }
-      return this.#conclude(this.#inFlight, await store.commit(batch))
+      return await this.#write(this.#inFlight)
     }
     if (this.#failure === null) return 'idle'
-    const outcome = await store.probe()
+    const outcome = await this.#options.store.probe()
     if (outcome.kind === 'durable') this.#recovered()
     return outcome.kind === 'durable' ? 'done' : 'failed'
+  }
+
+  async #write(inFlight: InFlight): Promise<'done' | 'failed'> {
+    const { clock, store, stream } = this.#options
+    const { again, batch } = inFlight
+    const startedMs = clock.monotonicMs()
+    const outcome = await (again === 'settle' ? store.settle(batch) : store.commit(batch))
+    if (logCommitted.isHeard) {
+      const [durable, ms] = [outcome.kind === 'durable', clock.monotonicMs() - startedMs]
+      logCommitted.tell({ bytes: batch.bytes.length, durable, ms, records: batch.ends.length, stream })
+    }
+    return this.#conclude(inFlight, outcome)
   }
 
   #conclude(inFlight: InFlight, outcome: CommitOutcome): 'done' | 'failed' {
@@ -255,19 +263,9 @@ export class StreamWriter {
     this.#options.onAvailability(this.#availability)
   }
 
-  /** One timer for all deadlines: a timer for each append would cost more than the append. */
-  #sweepBy(deadlineMs: number): void {
-    if (deadlineMs >= this.#sweepAtMs || this.#stop.signal.aborted) return
-    const { clock } = this.#options
-    this.#sweepTimer?.[Symbol.dispose]()
-    this.#sweepAtMs = deadlineMs
-    this.#sweepTimer = clock.after(Math.max(0, Math.ceil(deadlineMs - clock.monotonicMs())), () => this.#sweep())
-  }
-
-  #sweep(): void {
-    this.#sweepAtMs = Infinity
-    this.#rejectExpired()
-    const nowMs = this.#options.clock.monotonicMs()
+  /** Answers the earliest deadline that is left. */
+  #sweep(nowMs: number): number {
+    this.#rejectExpired(nowMs)
     let earliestMs = this.#queue.earliestDeadlineMs()
     for (const pending of this.#inFlight?.pending ?? []) {
       if (pending.settled) continue
@@ -277,11 +275,10 @@ export class StreamWriter {
         this.#reject(pending, this.#unsettled('the disk did not confirm it in time'))
       }
     }
-    if (earliestMs !== Infinity) this.#sweepBy(Math.max(earliestMs, nowMs + sweepMinMs))
+    return earliestMs
   }
 
-  #rejectExpired(): void {
-    const nowMs = this.#options.clock.monotonicMs()
+  #rejectExpired(nowMs: number): void {
     for (const pending of this.#queue.remove((each) => each.deadlineMs <= nowMs)) {
       this.#reject(pending, this.#notWritten('timeout', 'it waited too long for its turn'))
     }

@@ -96,9 +96,10 @@ export class Compressor {
       await this.#disk.remove(temporary).catch(() => {})
       return false
     }
-    segments.markCompressed(segment.first)
-    // Left behind it is only in the way: the next start removes the compressed one and makes it again.
+    const stillThere = segments.markCompressed(segment.first)
+    // Left behind it is only in the way: the next start removes the compressed one and makes it again, or removes both.
     await this.#disk.remove(raw).catch(() => {})
+    if (!stillThere) await this.#disk.remove(compressed).catch(() => {})
     return true
   }
 

@@ -1,7 +1,8 @@
 import { streams, type Stream } from '../../../events/define.ts'
 import type { Draft } from '../../../events/envelope.ts'
+import { within } from '../../core/clock.ts'
 import type { File } from '../../core/disk.ts'
-import { Fault } from '../../core/errors.ts'
+import { Fault, invariant } from '../../core/errors.ts'
 import { commitBytesMax, segmentBytes } from '../../core/limits.ts'
 import { batchOf, type ChainHead } from '../batch.ts'
 import type {
@@ -12,6 +13,7 @@ import type { Cut, NodeLog, NodeWriter, SpaceLow } from '../node-log.ts'
 import { positionOf, RecentRecords } from '../recent-records.ts'
 import { StreamWriter } from '../stream-writer.ts'
 import { StreamWriters } from '../stream-writers.ts'
+import { cutFolder } from './beginning.ts'
 import { Compressor } from './compressor.ts'
 import { writeEndMarker } from './folder.ts'
 import { naming, openFolder, sourcesOf, streamFolder, type FolderOptions, type OpenedFolder } from './open-folder.ts'
@@ -39,6 +41,8 @@ const spaceLowBytesDefault = 256 * 1024 * 1024
 const recentBytesDefault = 4 * 1024 * 1024
 /** How long an orderly end waits for owed records when nobody said otherwise. */
 const closeTimeoutMs = 5_000
+/** How long it waits at least for a disk that has nothing more to write. */
+const giveBackMinMs = 2_000
 
 interface StreamParts {
   readonly store: SegmentStore
@@ -55,6 +59,7 @@ export class FileLog implements NodeLog {
   readonly #writers: StreamWriters
   readonly #space: SpaceKeeper
   readonly #compressor: Compressor
+  #cutting: Promise<unknown> = Promise.resolve()
   #closed: Promise<boolean> | null = null
 
   /**
@@ -166,6 +171,32 @@ export class FileLog implements NodeLog {
     return this.#writers.of(stream).head
   }
 
+  /** Place of the first record of a stream that is still here. */
+  beginning(stream: Stream): ChainHead {
+    return this.#parts[stream].reading.segments.beginning
+  }
+
+  /** Sequences at which a stream may be cut, in order. */
+  boundaries(stream: Stream): readonly number[] {
+    return this.#parts[stream].reading.segments.boundaries()
+  }
+
+  /**
+   * Removes what is before one of the `boundaries`: somebody else has it. Readers that are there go on with the first record
+   * that is kept. Rejects as the disk does; then it may be cut already, and the rest goes at the next cut or start.
+   */
+  cut(stream: Stream, beginning: ChainHead): Promise<void> {
+    if (this.#closed !== null) return Promise.reject(new Fault('closed', 'log', 'the log is closed'))
+    const { disk, folder, segments } = this.#parts[stream].reading
+    const work = this.#cutting.then(() => {
+      // Before it is written down: what is on the disk has to begin there.
+      invariant(segments.boundaries().includes(beginning.sequence), 'a stream is cut where a segment begins')
+      return cutFolder(disk, folder, beginning, () => segments.cut(beginning))
+    })
+    this.#cutting = work.catch(() => {})
+    return work
+  }
+
   /**
    * Stores again what this folder has lost and somebody else has kept, right behind its end and byte-equal. Only before
    * the first append. Throws a `Fault` when the disk does not take it.
@@ -193,16 +224,24 @@ export class FileLog implements NodeLog {
   }
 
   async #close(timeoutMs: number): Promise<boolean> {
+    const { clock } = this.#options
+    const untilMs = clock.monotonicMs() + timeoutMs
     const written = await this.#writers.close(timeoutMs)
     this.#space.stop()
-    await this.#compressor.stop()
     for (const stream of streams) this.#parts[stream].reading.recent.close()
+    // A disk that answers nothing must not keep the process: its end gives the folder back.
+    const inTime = await within(clock, Math.max(giveBackMinMs, untilMs - clock.monotonicMs()), this.#giveBack(written))
+    return written && inTime
+  }
+
+  async #giveBack(written: boolean): Promise<void> {
+    await this.#compressor.stop()
+    await this.#cutting
     // A call that the disk never answers may still write: then only the end of the process gives the folder back.
-    if (!this.#writers.idle) return written
+    if (!this.#writers.idle) return
     const exact = await Promise.all(streams.map((stream) => this.#parts[stream].store.close()))
     if (written && !exact.includes(false)) await this.#markEnd()
     await this.#lock[Symbol.asyncDispose]()
-    return written
   }
 
   /** Failing to write it is no harm: the next start then checks and rewrites the tail as after a crash. */

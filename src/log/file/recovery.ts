@@ -1,4 +1,3 @@
-import { zeroHash } from '../../../events/chain.ts'
 import type { Stream } from '../../../events/define.ts'
 import { writeFully, type Disk } from '../../core/disk.ts'
 import { errnoOf } from '../../core/errors.ts'
@@ -6,6 +5,7 @@ import { commitBytesMax } from '../../core/limits.ts'
 import type { ChainHead } from '../batch.ts'
 import { LogDamaged, type StoredRecord } from '../event-log.ts'
 import type { Cut } from '../node-log.ts'
+import { readBeginning, removeBefore } from './beginning.ts'
 import { BadLine, isJson, missing, RecordScanner, torn } from './record-scanner.ts'
 import { compressedBytes, rawBytes } from './segment-bytes.ts'
 import { parseSegmentName, segmentName, SegmentList, temporarySuffix, type Segment } from './segments.ts'
@@ -36,25 +36,28 @@ export interface RecoveredStream {
 export async function recoverStream(options: RecoverOptions): Promise<RecoveredStream> {
   const { disk, folder } = options
   await disk.makeFolder(folder)
+  const beginning = await readBeginning(disk, folder)
   const names = await disk.list(folder)
-  const found = segmentsAmong(names)
+  const found = segmentsAmong(names, beginning)
   for (const name of names) {
     const segment = parseSegmentName(name)
     // A raw segment beside its compressed form: the end came before the raw one was removed. It is made again.
     const superseded = segment?.compressed && found.some((each) => each.first === segment.first && !each.compressed)
     if (superseded || name.endsWith(temporarySuffix)) await disk.remove(`${folder}/${name}`)
   }
-  if (found.length === 0) {
+  if (found.length === 0 && beginning.sequence === 0) {
     await using _file = await disk.create(`${folder}/${segmentName({ first: 0, compressed: false })}`)
     found.push({ first: 0, compressed: false })
   }
   await disk.syncFolder(folder)
-  const tail = await examineTail(options, found)
-  if (options.endedInOrder || tail.size === 0) return recoveredOf(found, tail)
+  const tail = await examineTail(options, found, beginning)
+  // What a cut left over goes only once it is seen that the stream does begin there.
+  await removeBefore(disk, folder, beginning.sequence)
+  if (options.endedInOrder || tail.size === 0) return recoveredOf(found, tail, beginning)
   await rewriteTail(options, tail)
   const { first, byte } = tail.rewriteFrom
   const segments = first === tail.last.first ? found : [...found, { first, compressed: false }]
-  return recoveredOf(segments, { ...tail, length: tail.length - byte })
+  return recoveredOf(segments, { ...tail, length: tail.length - byte }, beginning)
 }
 
 /** What the folder holds, for reading only: nothing is changed, and what a crash left unfinished is not shown. */
@@ -63,9 +66,11 @@ export async function examineStream(options: RecoverOptions): Promise<RecoveredS
     if (errnoOf(error) === 'ENOENT') return []
     throw error
   })
-  const found = segmentsAmong(names)
-  if (found.length === 0) return null
-  return recoveredOf(found, await examineTail(options, found))
+  if (names.length === 0) return null
+  const beginning = await readBeginning(options.disk, options.folder)
+  const found = segmentsAmong(names, beginning)
+  if (found.length === 0 && beginning.sequence === 0) return null
+  return recoveredOf(found, await examineTail(options, found, beginning), beginning)
 }
 
 interface Tail {
@@ -79,42 +84,55 @@ interface Tail {
   readonly rewriteFrom: { readonly first: number; readonly byte: number }
 }
 
-function recoveredOf(segments: readonly Segment[], { head, length, cut }: Tail): RecoveredStream {
-  return { segments: new SegmentList(segments), head, length, cut }
+function recoveredOf(segments: readonly Segment[], { head, length, cut }: Tail, beginning: ChainHead): RecoveredStream {
+  return { segments: new SegmentList(segments, beginning), head, length, cut }
 }
 
-/** In order; of a segment that is there both ways the raw one. */
-function segmentsAmong(names: readonly string[]): Segment[] {
+/** In order, from the beginning on; of a segment that is there both ways the raw one. */
+function segmentsAmong(names: readonly string[], beginning: ChainHead): Segment[] {
   const byFirst = new Map<number, Segment>()
   for (const name of names) {
     const segment = parseSegmentName(name)
-    if (segment !== null && !(segment.compressed && byFirst.has(segment.first))) byFirst.set(segment.first, segment)
+    if (segment === null || segment.first < beginning.sequence || (segment.compressed && byFirst.has(segment.first))) continue
+    byFirst.set(segment.first, segment)
   }
   return [...byFirst.values()].sort((a, b) => a.first - b.first)
 }
 
-/** Checks the last two segments: the open one, and the one before it for the place where they meet. */
-async function examineTail(options: RecoverOptions, found: readonly Segment[]): Promise<Tail> {
+/** Checks the last two segments, the open one and the one before it for the place where they meet; and where a cut stream begins. */
+async function examineTail(options: RecoverOptions, found: readonly Segment[], beginning: ChainHead): Promise<Tail> {
   const { folder } = options
-  const last = found.at(-1)!
-  if (found[0]!.first !== 0) {
-    const problem = `${folder}: the records before ${segmentName(found[0]!)} are missing`
-    throw new LogDamaged(`${problem}. Restore the files from a copy.`)
+  const [first] = found
+  const last = found.at(-1)
+  if (first?.first !== beginning.sequence || last === undefined) {
+    const before = first === undefined ? 'all segments' : `the records before ${segmentName(first)}`
+    throw new LogDamaged(`${folder}: ${before} are missing. Restore the files from a copy.`)
   }
   if (last.compressed) {
     throw new LogDamaged(`${folder}: the segment after ${segmentName(last)} is missing. Restore the file from a copy.`)
   }
   const before = found.at(-2)
-  const prevhash = before === undefined ? zeroHash : await lastHashOf(options, before, last.first)
+  // Of segments further back the chain is checked when they are read; that the folder begins here is known from a file alone.
+  if (beginning.sequence > 0 && found.length > 2) await expectFirst(options, first, beginning)
+  const prevhash = before === undefined ? beginning.prevhash : await lastHashOf(options, before, last.first, beginning)
   return examineOpenSegment(options, last, prevhash)
 }
 
-async function lastHashOf(options: RecoverOptions, segment: Segment, end: number): Promise<string> {
-  const { disk, folder, source } = options
+async function expectFirst(options: RecoverOptions, first: Segment, beginning: ChainHead): Promise<void> {
+  await using scanner = await scannerOf(options, first, beginning)
+  if ((await scanner.next(first.first + 1)).length === 0) throw scanner.bad(missing(first.first + 1))
+}
+
+/** From a segment's first record on. */
+async function scannerOf({ disk, folder, source }: RecoverOptions, segment: Segment, beginning: ChainHead): Promise<RecordScanner> {
   const path = `${folder}/${segmentName(segment)}`
   const bytes = await (segment.compressed ? compressedBytes(disk, path) : rawBytes(disk, path))
-  const prevhash = segment.first === 0 ? zeroHash : null
-  await using scanner = new RecordScanner(bytes, { path, source, sequence: segment.first, prevhash })
+  const prevhash = segment.first === beginning.sequence ? beginning.prevhash : null
+  return new RecordScanner(bytes, { path, source, sequence: segment.first, prevhash })
+}
+
+async function lastHashOf(options: RecoverOptions, segment: Segment, end: number, beginning: ChainHead): Promise<string> {
+  await using scanner = await scannerOf(options, segment, beginning)
   while (scanner.sequence < end) {
     if ((await scanner.next(end)).length === 0) throw scanner.bad(missing(end))
   }

@@ -1,5 +1,6 @@
 import { sequenceDigits } from '../../../events/envelope.ts'
 import { invariant } from '../../core/errors.ts'
+import type { ChainHead } from '../batch.ts'
 
 /**
  * What a stream's folder holds: segments named by the sequence of their first record. A segment counts only up to the
@@ -32,19 +33,38 @@ export function parseSegmentName(name: string): Segment | null {
   return { first: Number(match[1]), compressed: match[2] !== undefined }
 }
 
-/** The segments of one stream in order. Changed by the writer and the compressor, asked by every reader. */
+/** The segments of one stream in order. Changed by the writer, the compressor and whoever cuts; asked by every reader. */
 export class SegmentList {
-  readonly #segments: Segment[]
+  #segments: Segment[]
+  #beginning: ChainHead
 
-  constructor(segments: readonly Segment[]) {
+  /** `beginning`: the place of the first record that the stream still has. */
+  constructor(segments: readonly Segment[], beginning: ChainHead) {
     this.#segments = [...segments]
+    this.#beginning = beginning
+  }
+
+  get beginning(): ChainHead {
+    return this.#beginning
   }
 
   get last(): Segment {
     return this.#segments.at(-1)!
   }
 
-  /** The segment that holds (or will hold) the record with this sequence. */
+  /** First sequences of the segments behind the oldest one, in order: where the stream may be cut. */
+  boundaries(): readonly number[] {
+    return this.#segments.slice(1).map(({ first }) => first)
+  }
+
+  /** The stream begins with another segment from now on. */
+  cut(beginning: ChainHead): void {
+    this.#segments = this.#segments.filter(({ first }) => first >= beginning.sequence)
+    invariant(this.#segments[0]?.first === beginning.sequence, 'a stream begins where a segment does')
+    this.#beginning = beginning
+  }
+
+  /** The segment that holds (or will hold) the record with this sequence; the oldest one for a sequence before it. */
   holding(sequence: number): PlacedSegment {
     let index = this.#segments.length - 1
     while (index > 0 && this.#segments[index]!.first > sequence) index -= 1
@@ -63,10 +83,13 @@ export class SegmentList {
     this.#segments.push({ first, compressed: false })
   }
 
-  markCompressed(first: number): void {
+  /** False when the segment was cut meanwhile. */
+  markCompressed(first: number): boolean {
+    if (first < this.#beginning.sequence) return false
     const index = this.#segments.findIndex((segment) => segment.first === first)
     invariant(index >= 0 && index < this.#segments.length - 1, 'only a closed segment is compressed')
     this.#segments[index] = { first, compressed: true }
+    return true
   }
 
   #placed(index: number): PlacedSegment {

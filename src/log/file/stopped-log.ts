@@ -1,8 +1,10 @@
 import { streams, type Stream } from '../../../events/define.ts'
 import { readChainLink } from '../../../events/envelope.ts'
 import { Fault } from '../../core/errors.ts'
+import type { ChainHead } from '../batch.ts'
 import type { EventLog, Position, ReadOptions, StoredRecord } from '../event-log.ts'
 import { positionOf, RecentRecords } from '../recent-records.ts'
+import { streamBeginning } from './beginning.ts'
 import { readEndMarker, readIdentity, type Identity } from './folder.ts'
 import { controlCopyName, lockFolder, naming, sourcesOf, streamFolder, type LockOptions } from './open-folder.ts'
 import { examineStream } from './recovery.ts'
@@ -61,9 +63,9 @@ export class StoppedLog implements Pick<EventLog, 'read' | 'head'>, AsyncDisposa
     return next === 0 ? null : positionOf(next - 1)
   }
 
-  /** How many records a stream has, counted from its first one. */
+  /** How many records a stream has here. */
   count(stream: Stream): number {
-    return this.#streams[stream].recent.next
+    return countIn(this.#streams[stream])
   }
 
   /** As `read`, but only what this node wrote, also of control. */
@@ -72,13 +74,22 @@ export class StoppedLog implements Pick<EventLog, 'read' | 'head'>, AsyncDisposa
   }
 
   countOwn(stream: Stream): number {
-    return this.#own[stream].recent.next
+    return countIn(this.#own[stream])
+  }
+
+  /** Place of the first record of what this node wrote that is still here. */
+  beginning(stream: Stream): ChainHead {
+    return this.#own[stream].segments.beginning
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { recent } of [...Object.values(this.#own), this.#streams.control]) recent.close()
     await this.#lock[Symbol.asyncDispose]()
   }
+}
+
+function countIn({ recent, segments }: StreamReaderOptions): number {
+  return recent.next - segments.beginning.sequence
 }
 
 interface Examined {
@@ -97,7 +108,7 @@ async function examined({ disk, folder }: LockOptions, stream: Stream, { endedIn
     disk,
     source,
     folder: at,
-    segments: found?.segments ?? new SegmentList([]),
+    segments: found?.segments ?? new SegmentList([], streamBeginning),
     recent: new RecentRecords(0, found?.head.sequence ?? 0),
   }
 }

@@ -1,4 +1,3 @@
-import { zeroHash } from '../../../events/chain.ts'
 import type { Disk } from '../../core/disk.ts'
 import { errnoOf, Fault, messageOf } from '../../core/errors.ts'
 import { LogDamaged, type ReadOptions, type StoredRecord } from '../event-log.ts'
@@ -33,8 +32,7 @@ export async function* readStream(
     }
     const kept = recent.from(files.sequence)
     if (kept !== null) {
-      files.passOver(kept)
-      yield kept
+      yield files.passOver(kept)
       continue
     }
     const records = await readable(options.folder, files.next(recent.next))
@@ -59,11 +57,14 @@ class FileCursor implements AsyncDisposable {
   /** Leaf hash of the record before; null when this reader has not seen it. */
   #prevhash: string | null
   #open: { readonly segment: PlacedSegment; readonly scanner: RecordScanner } | null = null
+  /** Records that it came for were cut, and the next one has to say so. */
+  #passedCut = false
 
   constructor(options: StreamReaderOptions, sequence: number) {
+    const { beginning } = options.segments
     this.#options = options
     this.#sequence = sequence
-    this.#prevhash = sequence === 0 ? zeroHash : null
+    this.#prevhash = sequence === beginning.sequence ? beginning.prevhash : null
   }
 
   /** Of the next record. */
@@ -71,24 +72,29 @@ class FileCursor implements AsyncDisposable {
     return this.#sequence
   }
 
-  /** These came from memory. */
-  passOver(records: readonly StoredRecord[]): void {
+  /** These come next, from memory or a file. Answers them as the reader gets them. */
+  passOver(records: readonly StoredRecord[]): readonly StoredRecord[] {
     this.#sequence += records.length
     this.#prevhash = records.at(-1)!.leafHash
+    if (!this.#passedCut) return records
+    this.#passedCut = false
+    return records.map((record, index) => (index === 0 ? { ...record, begins: true } : record))
   }
 
-  /** The next records before `durable`; none when a segment ended and the next one comes next. */
+  /** The next records before `durable`; none where they were cut meanwhile: then it goes on with what is kept. */
   async next(durable: number): Promise<readonly StoredRecord[]> {
+    this.#passOverCut()
+    if (this.#sequence >= durable) return []
     const segment = this.#options.segments.holding(this.#sequence)
     const limit = Math.min(segment.end ?? durable, durable)
     const scanner = await this.#scannerOf(segment)
+    if (scanner === null) return []
     await scanner.skipTo(this.#sequence)
     const records = await scanner.next(limit)
     if (records.length === 0) throw scanner.bad(missing(limit))
     // Only at its end does a compressed segment show whether its checksum holds: before its last records are believed.
     if (segment.compressed && scanner.sequence === segment.end) await scanner.expectEnd()
-    this.passOver(records)
-    return records
+    return this.passOver(records)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -97,15 +103,25 @@ class FileCursor implements AsyncDisposable {
     await open?.scanner[Symbol.asyncDispose]()
   }
 
-  async #scannerOf(segment: PlacedSegment): Promise<RecordScanner> {
+  /** Also in the middle of a segment: its file may be gone. */
+  #passOverCut(): void {
+    const { prevhash, sequence } = this.#options.segments.beginning
+    if (this.#sequence >= sequence) return
+    this.#sequence = sequence
+    this.#prevhash = prevhash
+    this.#passedCut = true
+  }
+
+  /** Null: the segment was cut. */
+  async #scannerOf(segment: PlacedSegment): Promise<RecordScanner | null> {
     if (this.#open?.segment.first === segment.first) return this.#open.scanner
     await this[Symbol.asyncDispose]()
     const scanner = await this.#openSegment(segment)
-    this.#open = { segment, scanner }
+    if (scanner !== null) this.#open = { segment, scanner }
     return scanner
   }
 
-  async #openSegment(segment: PlacedSegment): Promise<RecordScanner> {
+  async #openSegment(segment: PlacedSegment): Promise<RecordScanner | null> {
     const { disk, folder, source, segments } = this.#options
     const path = `${folder}/${segmentName(segment)}`
     const prevhash = segment.first === this.#sequence ? this.#prevhash : null
@@ -114,6 +130,7 @@ class FileCursor implements AsyncDisposable {
       return new RecordScanner(bytes, { path, source, sequence: segment.first, prevhash })
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error
+      if (segment.first < segments.beginning.sequence) return null
       // Compressed since we looked: the raw file is gone, its successor is there.
       const now = segments.holding(segment.first)
       if (now.compressed !== segment.compressed) return this.#openSegment(now)
