@@ -3,8 +3,11 @@ import type { Stream } from '../../events/define.ts'
 import type { Draft } from '../../events/envelope.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { MakeId } from '../../src/core/ids.ts'
-import type { Backlog, BrokerClock, ClusterBatch, ClusterLog, ClusterPosition, ClusterReadOptions, ClusterRecord, NodeStream } from '../../src/log/cluster-log.ts'
+import type {
+  Backlog, BrokerClock, ClusterBatch, ClusterLog, ClusterPosition, ClusterReadOptions, ClusterRecord, CutLocalOptions, LocalCut, NodeStream, TopicLost,
+} from '../../src/log/cluster-log.ts'
 import type { AppendOptions, Appended, Position } from '../../src/log/event-log.ts'
+import { LostTopicNews } from '../../src/log/kafka/shipping/lost-topic-news.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 
 /**
@@ -80,7 +83,12 @@ export class MemoryClusterLog extends MemoryLog implements ClusterLog {
   readonly #cluster: MemoryCluster
   readonly #closed = new AbortController()
   readonly #carried: Record<NodeStream, Position | null> = { connections: null, operations: null }
+  readonly #lostTopics = new LostTopicNews()
   readonly clockNow: { skewMs: number | null } = { skewMs: 0 }
+  /** Test control: what every `cutLocal` finds to cut. */
+  toCut: readonly LocalCut[] = []
+  /** `beforeMs` of each `cutLocal`. */
+  readonly cutsAsked: number[] = []
 
   constructor(cluster: MemoryCluster, options: ConstructorParameters<typeof MemoryLog>[0]) {
     super(options)
@@ -93,6 +101,21 @@ export class MemoryClusterLog extends MemoryLog implements ClusterLog {
 
   backlog(): Backlog {
     return { records: 0, oldestMs: 0 }
+  }
+
+  async cutLocal({ beforeMs, record }: CutLocalOptions): Promise<readonly LocalCut[]> {
+    this.cutsAsked.push(beforeMs)
+    for (const cut of this.toCut) await record(cut)
+    return this.toCut
+  }
+
+  onTopicLost(listener: (lost: TopicLost) => void): Disposable {
+    return this.#lostTopics.listen(listener)
+  }
+
+  /** Test control. */
+  loseTopic(lost: TopicLost): void {
+    this.#lostTopics.tell(lost)
   }
 
   override async append(stream: Stream, drafts: readonly [Draft, ...Draft[]], options: AppendOptions): Promise<readonly Appended[]> {

@@ -2,23 +2,30 @@ import { streams, type Stream } from '../../../events/define.ts'
 import type { Draft } from '../../../events/envelope.ts'
 import { within } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
-import type { Backlog, BrokerClock, ClusterBatch, ClusterLog, ClusterReadOptions, NodeStream } from '../cluster-log.ts'
+import type { Backlog, BrokerClock, ClusterBatch, ClusterLog, ClusterReadOptions, CutLocalOptions, LocalCut, LostRange, NodeStream, TopicLost } from '../cluster-log.ts'
 import type { CommitFailure } from '../commit-store.ts'
-import { NotWritten, Unsettled, type Appended, type AppendOptions, type Availability, type EventLog, type Position, type ReadOptions, type StoredRecord } from '../event-log.ts'
+import { NotWritten, type Appended, type AppendOptions, type Availability, type EventLog, type Position, type ReadOptions, type StoredRecord } from '../event-log.ts'
 import type { FileLog } from '../file/file-log.ts'
 import type { Cut, NodeWriter, SpaceLow } from '../node-log.ts'
-import { isUnreachable } from './broker-errors.ts'
+import { isUnreachable } from './connection/broker-errors.ts'
+import { BacklogGate } from './backlog-gate.ts'
 import { BrokersGate } from './brokers-gate.ts'
-import { readCluster } from './cluster-reader.ts'
-import type { ControlCopy } from './control-copy.ts'
-import { ControlFollower } from './control-follower.ts'
-import { restoreControl } from './control-restore.ts'
-import { joinCluster, topicOf, type Joined, type JoinOptions, type SetAside } from './join-cluster.ts'
-import { sourceIn } from './join.ts'
-import { keyOf } from './messages.ts'
-import type { Partitions } from './partitions.ts'
-import type { ShippedPlaces } from './shipped-places.ts'
-import { Shipper, type Send, type SendTimes } from './shipper.ts'
+import { Confirmations, type Confirm } from './confirmations.ts'
+import { readCluster } from './reading/cluster-reader.ts'
+import type { SourcePlace } from './reading/own-records.ts'
+import { readOwnStream, type OwnStream } from './reading/own-stream.ts'
+import type { ControlCopy } from './control/control-copy.ts'
+import { ControlFollower } from './control/control-follower.ts'
+import { restoreControl } from './control/control-restore.ts'
+import { joinCluster, topicOf, type Joined, type JoinOptions } from './joining/join-cluster.ts'
+import { sourceIn } from './joining/join.ts'
+import type { SetAside } from './joining/set-aside.ts'
+import { cutStream, type CutParts } from './shipping/local-cut.ts'
+import { LostTopicNews } from './shipping/lost-topic-news.ts'
+import { keyOf } from './shipping/messages.ts'
+import type { Partitions } from './topics/partitions.ts'
+import type { ShippedPlaces } from './shipping/shipped-places.ts'
+import { Shipper, type Send, type SendTimes } from './shipping/shipper.ts'
 import { StreamGates } from './stream-gates.ts'
 
 /**
@@ -36,17 +43,10 @@ export interface KafkaLogOptions extends JoinOptions {
   readonly brokerClock: BrokerClock & SendTimes
 }
 
-/** A topic that was deleted, made anew or cut, and is being filled again. */
-export interface TopicLost {
-  /** Records that this node has of it. */
-  readonly records: number
-  readonly stream: Stream
-  readonly topic: string
-}
-
 /** How long an orderly end waits when nobody said otherwise. */
 const closeTimeoutMs = 5_000
-const backlogLookMs = 250
+/** How long it waits at least for what is under way, which a disk that answers nothing would never let end. */
+const lastCallsMinMs = 2_000
 /** How long a start waits for the cluster to take changes that this node has already made. */
 const ownControlMs = 30_000
 
@@ -64,8 +64,8 @@ export class KafkaLog implements ClusterLog {
   readonly #partitions: Partitions
   readonly #shippers: Readonly<Record<Stream, Shipper>>
   readonly #closed = new AbortController()
-  readonly #pending = new Set<Promise<unknown>>()
-  readonly #onTopicLost = new Set<(lost: TopicLost) => void>()
+  readonly #confirmations: Confirmations
+  readonly #lostTopics = new LostTopicNews()
   readonly #resources = new AsyncDisposableStack()
   #closing: Promise<boolean> | null = null
 
@@ -87,6 +87,7 @@ export class KafkaLog implements ClusterLog {
   private constructor(options: KafkaLogOptions, joined: Joined) {
     const { client, clock, logger, topics } = options
     this.#options = options
+    this.#confirmations = new Confirmations(clock)
     this.brokerClock = options.brokerClock
     this.setAside = joined.setAside
     this.takenBack = joined.takenBack
@@ -122,13 +123,11 @@ export class KafkaLog implements ClusterLog {
     if (against !== null) return Promise.reject(against)
     const deadlineMs = options.timeoutMs === undefined ? Infinity : this.#options.clock.monotonicMs() + options.timeoutMs
     const local = this.#file.append(stream, drafts, options)
-    if (stream === 'control') return this.#tracked(this.#readBack(local, deadlineMs))
-    if (this.#options.durableWhen === 'local') return this.#tracked(local)
-    return this.#tracked(this.#acknowledged(stream, local, deadlineMs))
+    return this.#confirmations.confirmed(stream, local, deadlineMs, this.#confirms(stream))
   }
 
   read(stream: Stream, options: ReadOptions): AsyncIterable<readonly StoredRecord[]> {
-    return stream === 'control' ? this.#copy.read(options) : this.#file.read(stream, options)
+    return stream === 'control' ? this.#copy.read(options) : readOwnStream(this.#own(stream), options)
   }
 
   readAll(stream: NodeStream, options: ClusterReadOptions): AsyncIterable<ClusterBatch> {
@@ -149,8 +148,16 @@ export class KafkaLog implements ClusterLog {
     return this.#file.onSpaceLow(listener)
   }
   onTopicLost(listener: (lost: TopicLost) => void): Disposable {
-    this.#onTopicLost.add(listener)
-    return { [Symbol.dispose]: () => void this.#onTopicLost.delete(listener) }
+    return this.#lostTopics.listen(listener)
+  }
+
+  async cutLocal(options: CutLocalOptions): Promise<readonly LocalCut[]> {
+    const cuts: LocalCut[] = []
+    for (const stream of ['connections', 'operations'] as const) {
+      const cut = await cutStream(this.#own(stream), options)
+      if (cut !== null) cuts.push(cut)
+    }
+    return cuts
   }
 
   backlog(): Backlog {
@@ -175,11 +182,11 @@ export class KafkaLog implements ClusterLog {
 
   /** Throws a `Fault` when the topic is not of this cluster. */
   async #begin(): Promise<void> {
-    const { clock } = this.#options
     await this.#follower.catchUp()
     this.#follower.start()
     for (const stream of streams) this.#shippers[stream].start()
-    if (this.#options.durableWhen === 'local') this.#resources.use(clock.every(backlogLookMs, () => this.#lookAtBacklog()))
+    const { backlogMax: max, clock, durableWhen } = this.#options
+    if (durableWhen === 'local') this.#resources.use(new BacklogGate({ backlog: () => this.backlog(), clock, gates: this.#gates, max }))
     await this.#ownControl()
   }
 
@@ -193,19 +200,24 @@ export class KafkaLog implements ClusterLog {
 
   async #close(timeoutMs: number): Promise<boolean> {
     const { clock } = this.#options
-    const startedMs = clock.monotonicMs()
-    const all = Promise.allSettled(this.#pending).then(() => this.#shipped())
+    const untilMs = clock.monotonicMs() + timeoutMs
+    const leftMs = (leastMs: number): number => Math.max(leastMs, untilMs - clock.monotonicMs())
+    const all = this.#confirmations.idle().then(() => this.#shipped())
     const inTime = await within(clock, timeoutMs, all)
     this.#closed.abort()
-    await Promise.all([this.#follower.stop(), ...streams.map((stream) => this.#shippers[stream].stop())])
-    await this.#places.keep()
+    this.#confirmations.end()
+    const stopped = await within(clock, leftMs(lastCallsMinMs), this.#stop())
     this.#brokers[Symbol.dispose]()
     this.#gates[Symbol.dispose]()
-    const leftMs = Math.max(0, timeoutMs - (clock.monotonicMs() - startedMs))
-    const written = await this.#file.close(leftMs)
-    await this.#resources.disposeAsync()
+    const written = await this.#file.close(leftMs(0))
+    const gaveBack = await within(clock, leftMs(lastCallsMinMs), this.#resources.disposeAsync())
     this.#options.client[Symbol.dispose]()
-    return written && (inTime || this.#options.durableWhen === 'local')
+    return stopped && written && gaveBack && (inTime || this.#options.durableWhen === 'local')
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all([this.#follower.stop(), ...streams.map((stream) => this.#shippers[stream].stop())])
+    await this.#places.keep()
   }
 
   /** Resolves when Kafka has everything that the file has. */
@@ -213,71 +225,65 @@ export class KafkaLog implements ClusterLog {
     await Promise.all(streams.map((stream) => this.#shippers[stream].whenAcknowledged(this.#file.end(stream).sequence - 1)))
   }
 
-  #tracked(promise: Promise<readonly Appended[]>): Promise<readonly Appended[]> {
-    this.#pending.add(promise)
-    const forget = (): void => void this.#pending.delete(promise)
-    promise.then(forget, forget)
-    return promise
+  /** What makes an append durable after it is on this disk. */
+  #confirms(stream: Stream): Confirm {
+    if (stream === 'control') return this.#readBack
+    return this.#options.durableWhen === 'local' ? null : (appended) => this.#acknowledged(stream, appended)
   }
 
-  async #readBack(local: Promise<readonly Appended[]>, deadlineMs: number): Promise<readonly Appended[]> {
-    const appended = await local
+  readonly #readBack = (appended: readonly Appended[]): Promise<readonly Appended[]> => {
     const source = sourceIn(this.#file.writer, 'control')
-    const back = Promise.all(appended.map(async ({ leafHash, position }) => ({ leafHash, position: await this.#copy.whenHas(source, Number(position), leafHash) })))
-    return this.#before(deadlineMs, 'control', back)
+    return Promise.all(appended.map(async ({ leafHash, position }) => ({ leafHash, position: await this.#copy.whenHas(source, Number(position), leafHash) })))
   }
 
-  async #acknowledged(stream: Stream, local: Promise<readonly Appended[]>, deadlineMs: number): Promise<readonly Appended[]> {
-    const appended = await local
-    await this.#before(deadlineMs, stream, this.#shippers[stream].whenAcknowledged(Number(appended.at(-1)!.position)))
+  async #acknowledged(stream: Stream, appended: readonly Appended[]): Promise<readonly Appended[]> {
+    await this.#shippers[stream].whenAcknowledged(Number(appended.at(-1)!.position))
     return appended
   }
 
-  /** Rejects with `Unsettled` at the deadline, or when the log is closed: what is on this disk will be in Kafka. */
-  async #before<Result>(deadlineMs: number, stream: Stream, work: Promise<Result>): Promise<Result> {
-    const { clock } = this.#options
-    const late = Promise.withResolvers<never>()
-    const refuse = (because: string) => (): void => late.reject(new Unsettled(`on this node's disk for the ${stream} stream, and not confirmed by Kafka: ${because}`))
-    using _timer = deadlineMs === Infinity ? undefined : clock.after(Math.max(0, deadlineMs - clock.monotonicMs()), refuse('it takes too long'))
-    const closed = refuse('the log was closed')
-    this.#closed.signal.addEventListener('abort', closed, { once: true })
-    if (this.#closed.signal.aborted) closed()
-    try {
-      return await Promise.race([work, late.promise])
-    } finally {
-      this.#closed.signal.removeEventListener('abort', closed)
-    }
-  }
-
   #shipper(stream: Stream): Shipper {
-    const { brokerClock, client, clock, compression, logger, topics } = this.#options
-    const { writer } = this.#file
-    const partition = this.#partitions.of(stream, writer.node)
-    const topic = topics[stream]
+    const { brokerClock, compression, logger } = this.#options
+    const place = this.#place(stream)
+    const { partition, topic } = place
     return new Shipper({
-      compression, logger, stream,
-      key: keyOf(stream, writer.node),
-      end: () => this.#file.end(stream).sequence,
+      compression, logger, place, stream,
+      key: keyOf(stream, this.#file.writer.node),
       known: this.#places.of(stream, topic, partition),
       log: this.#file,
       onAcknowledged: (last) => this.#places.note(stream, { ...last, partition, topic }),
       onFailure: (failure) => this.#shipperFailed(stream, failure),
       onGone: () => this.#makeTopics(),
-      onReplaced: (send) => this.#replaced(stream, send),
-      place: { client, clock, partition, source: sourceIn(writer, stream), topic },
+      onReplaced: (lost) => this.#replaced(stream, lost),
+      refill: (send) => this.#refill(stream, send),
       sends: brokerClock,
     })
   }
 
+  #place(stream: Stream): SourcePlace {
+    const { client, clock, topics } = this.#options
+    const { writer } = this.#file
+    return { client, clock, partition: this.#partitions.of(stream, writer.node), source: sourceIn(writer, stream), topic: topics[stream] }
+  }
+
+  #own(stream: NodeStream): CutParts & OwnStream {
+    const place = this.#place(stream)
+    return {
+      place, stream,
+      closed: this.#closed.signal,
+      file: this.#file,
+      offsetBefore: (sequence) => this.#places.offsetBefore(stream, place.topic, place.partition, sequence),
+      shipped: () => this.#shippers[stream].shipped,
+    }
+  }
+
   async #makeTopics(): Promise<void> {
     const counts = await this.#options.prepareTopics()
-    for (const stream of streams) {
-      if (counts[stream] === this.#partitions.counts[stream]) continue
-      throw new Fault(
-        'kafka_partitions_changed', 'log',
-        `${this.#options.topics[stream]} was made anew with ${counts[stream]} partitions, and had ${this.#partitions.counts[stream]}. Give it as many as before, or restart this node.`,
-      )
-    }
+    const changed = streams.find((stream) => counts[stream] !== this.#partitions.counts[stream])
+    if (changed === undefined) return
+    throw new Fault(
+      'kafka_partitions_changed', 'log',
+      `${this.#options.topics[changed]} was made anew with ${counts[changed]} partitions, and had ${this.#partitions.counts[changed]}. Give it as many as before, or restart this node.`,
+    )
   }
 
   #followerFailed(trouble: CommitFailure | null): void {
@@ -290,19 +296,16 @@ export class KafkaLog implements ClusterLog {
     if (stream === 'control' || this.#options.durableWhen === 'kafka') this.#gates.set(stream, 'shipper', failure)
   }
 
-  #lookAtBacklog(): void {
-    const { backlogMax } = this.#options
-    const { oldestMs, records } = this.backlog()
-    const full = records > backlogMax.records || oldestMs > backlogMax.ms
-    const reason = full ? { code: 'BACKLOG_FULL', syscall: 'produce' } : null
-    for (const stream of ['connections', 'operations'] as const) this.#gates.set(stream, 'backlog', reason)
+  #replaced(stream: Stream, lost: LostRange | null): void {
+    const topic = this.#options.topics[stream]
+    const gone = lost === null ? {} : { lost_first: lost.first, lost_last: lost.last }
+    this.#options.logger.error(`${topic} was deleted, made anew or cut: everything that this node has of it is sent again`, gone)
+    const records = stream === 'control' ? this.#copy.count : this.#file.end(stream).sequence - this.#file.beginning(stream).sequence
+    this.#lostTopics.tell({ lost, records, stream, topic })
   }
 
-  async #replaced(stream: Stream, send: Send): Promise<void> {
-    const { logger, topics } = this.#options
-    logger.error(`${topics[stream]} was deleted, made anew or cut: everything that this node has of it is sent again`)
-    const records = stream === 'control' ? this.#copy.count : this.#file.end(stream).sequence
-    for (const listener of this.#onTopicLost) listener({ records, stream, topic: topics[stream] })
+  async #refill(stream: Stream, send: Send): Promise<void> {
+    this.#places.forgetMarks(stream)
     if (stream !== 'control') return
     this.#follower.restoring()
     this.#follower.restored(await restoreControl(send, this.#copy))

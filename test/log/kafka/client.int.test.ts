@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { LogFields } from '../../../src/core/logger.ts'
-import { KafkaClient } from '../../../src/log/kafka/client.ts'
-import { passwordExchanges, requestQueuePrototype } from '../../../src/log/kafka/kafkajs-internals.ts'
+import { KafkaClient } from '../../../src/log/kafka/connection/client.ts'
+import { passwordExchanges, requestQueuePrototype } from '../../../src/log/kafka/connection/kafkajs-internals.ts'
 import { freshPrefix, kafkaMissing, sharedBrokers } from '../../support/kafka/broker.ts'
 
 test('what is used of kafkajs besides its entry is there', () => {
@@ -21,6 +21,11 @@ describe.skipIf(skipReason !== null)(`the client${skipReason === null ? '' : ` (
     const argv = ['--trace-warnings', 'test/log/kafka/quiet-client.ts', sharedBrokers().join(','), freshPrefix()]
     // Rejects when it exits with anything but 0.
     expect(await promisify(execFile)(process.execPath, argv, { env: environment })).toEqual({ stderr: '', stdout: '' })
+  })
+
+  test('keeps no process from its end by connections that were given up while they were made', async () => {
+    // Resolves when it ends, which nothing in it makes it do.
+    expect(await promisify(execFile)(process.execPath, ['test/log/kafka/hasty-client.ts', sharedBrokers().join(',')])).toEqual({ stderr: '', stdout: '' })
   })
 
   test('tells the program\'s logger, in sentences without what brokers answered', async () => {

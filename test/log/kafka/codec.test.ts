@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { codecNumbers, registerCodecs } from '../../../src/log/kafka/codec.ts'
+import { codecNumbers, registerCodecs } from '../../../src/log/kafka/connection/codec.ts'
 
 registerCodecs()
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { topicNames } from '../../../src/log/kafka/topic-rules.ts'
-import { Partitions } from '../../../src/log/kafka/partitions.ts'
+import { topicNames } from '../../../src/log/kafka/topics/topic-rules.ts'
+import { Partitions } from '../../../src/log/kafka/topics/partitions.ts'
 import { Appender } from '../../support/kafka/appender.ts'
 import { freshPrefix } from '../../support/kafka/broker.ts'
 import { hastyClock } from '../../support/kafka/hasty-clock.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { silentLogger } from '../../../src/core/logger.ts'
-import { KafkaClient } from '../../../src/log/kafka/client.ts'
-import type { FetchClient } from '../../../src/log/kafka/fetch-client.ts'
+import { KafkaClient } from '../../../src/log/kafka/connection/client.ts'
+import type { FetchClient } from '../../../src/log/kafka/connection/fetch-client.ts'
 import type { KafkaLog } from '../../../src/log/kafka/kafka-log.ts'
 import { draft, labels } from '../../support/drafts.ts'
 import { freshPrefix, kafkaMissing, sharedBrokers } from '../../support/kafka/broker.ts'
@@ -111,13 +111,19 @@ describe.skipIf(skipReason !== null)(`a name that somebody else lives under${ski
     let log = await openKafkaLog({ ...where, disk, node: 'n1' })
     await log.append('operations', [draft('alive')], owed)
     const newcomer = (options: object = {}, aheadMs = 0): Promise<KafkaLog> =>
-      openKafkaLog({ ...where, clock: hastyClock(1, aheadMs), disk: other, node: 'n1', options })
+      openKafkaLog({ ...where, clock: hastyClock(20, aheadMs), disk: other, node: 'n1', options })
     const comes = async (...how: Parameters<typeof newcomer>): Promise<void> => {
       await (await newcomer(...how)).close(0)
     }
     await expect(newcomer()).rejects.toMatchObject({ canRetry: true, code: 'node_name_in_use', message: expect.stringContaining(log.writer.epoch) })
     await comes({ takeOver: true })
-    await comes({}, 31_000)
+    for (const wrongMs of [31_000, 86_400_000, -86_400_000]) await comes({}, wrongMs)
+    // By the newcomer's clock it is long silent, or of the future; it is the clock that is wrong.
+    const reporting = setInterval(() => void log.append('operations', [draft('report')], owed), 100)
+    for (const wrongMs of [31_000, 86_400_000, -86_400_000]) {
+      await expect(newcomer({}, wrongMs)).rejects.toMatchObject({ code: 'node_name_in_use', message: expect.stringContaining('clock of this machine') })
+    }
+    clearInterval(reporting)
     await log.append('operations', [draft('still')], owed)
     await expect(newcomer({}, 25_000)).rejects.toMatchObject({ code: 'node_name_in_use' })
     // The same folder again is the same node.

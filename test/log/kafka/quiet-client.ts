@@ -1,6 +1,6 @@
 import { silentLogger } from '../../../src/core/logger.ts'
-import { codecNumbers } from '../../../src/log/kafka/codec.ts'
-import { KafkaClient } from '../../../src/log/kafka/client.ts'
+import { codecNumbers } from '../../../src/log/kafka/connection/codec.ts'
+import { KafkaClient } from '../../../src/log/kafka/connection/client.ts'
 
 /** A process that uses the client in every way, and brokers that are not there: whatever it prints, kafkajs printed. */
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { streams, type Stream } from '../../../events/define.ts'
 import type { EventLog } from '../../../src/log/event-log.ts'
-import { Partitions } from '../../../src/log/kafka/partitions.ts'
+import { Partitions } from '../../../src/log/kafka/topics/partitions.ts'
 import { draft, labels, readAll, textOf } from '../../support/drafts.ts'
 import { freshPrefix, kafkaMissing, sharedBrokers } from '../../support/kafka/broker.ts'
 import { hastyClock } from '../../support/kafka/hasty-clock.ts'
@@ -13,7 +13,7 @@ import { MemoryDisk } from '../../support/memory-disk.ts'
 /** A node's disk that is not what it was when the node wrote last: what Kafka remembers of it is taken back, or a new epoch begins. */
 
 /** When nobody has heard of the node for a while. */
-const later = hastyClock(1, 31_000)
+const later = hastyClock(20, 31_000)
 const skipReason = kafkaMissing()
 const skipped = skipReason === null ? '' : ` (skipped: ${skipReason})`
 const owed = { purpose: 'owed' } as const

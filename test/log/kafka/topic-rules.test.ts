@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { LogTopicObserved } from '../../../events/log.ts'
-import { topicObserved } from '../../../src/log/kafka/topic-record.ts'
-import { judgedSettings, judgeTopic, newTopic, newTopics, type TopicFacts, type WantedTopics } from '../../../src/log/kafka/topic-rules.ts'
+import { topicObserved } from '../../../src/log/kafka/topics/topic-record.ts'
+import { judgedSettings, judgeTopic, newTopic, newTopics, type TopicFacts, type WantedTopics } from '../../../src/log/kafka/topics/topic-rules.ts'
 
 const wanted: WantedTopics = { brokers: ['kafka-1:9092', '[::1]:9092'], partitions: 12, prefix: 'waybill', replicas: null, retentionMs: 1_000 }
 

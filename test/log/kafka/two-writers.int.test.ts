@@ -77,7 +77,7 @@ describe.skipIf(skipReason !== null)(`two processes with copies of one folder${s
     // The newest place that it knew may lie behind all that.
     copyFolder.remove('kafka.json')
     const { epoch } = copy.writer
-    const again = await copyFolder.open({ ...where, clock: hastyClock(1, 31_000) })
+    const again = await copyFolder.open({ ...where, clock: hastyClock(20, 31_000) })
     expect(again.setAside).toMatchObject({ because: expect.stringContaining('connections'), epoch })
     await again.append('connections', [draft('new epoch')], owed)
     await again.append('control', [draft('new epoch')], owed)

@@ -4,10 +4,11 @@ import type { Clock } from '../../../src/core/clock.ts'
 import { silentLogger } from '../../../src/core/logger.ts'
 import { systemClock } from '../../../src/core/system/clock.ts'
 import { SampledBrokerClock } from '../../../src/log/kafka/broker-clock.ts'
-import { KafkaClient } from '../../../src/log/kafka/client.ts'
+import { KafkaClient } from '../../../src/log/kafka/connection/client.ts'
+import { patiently } from '../../../src/log/kafka/connection/patience.ts'
 import { KafkaLog, type KafkaLogOptions } from '../../../src/log/kafka/kafka-log.ts'
-import { topicNames } from '../../../src/log/kafka/topic-rules.ts'
-import { partitionCounts, prepareTopics } from '../../../src/log/kafka/topics.ts'
+import { topicNames } from '../../../src/log/kafka/topics/topic-rules.ts'
+import { partitionCounts, prepareTopics } from '../../../src/log/kafka/topics/topics.ts'
 import { fileLogOptions } from '../file-logs.ts'
 import type { MemoryDisk } from '../memory-disk.ts'
 
@@ -52,25 +53,33 @@ export interface TopicRecord {
 }
 
 /** Everything that a topic holds now, in its order, repeats included. */
-export async function topicRecords(brokers: readonly string[], prefix: string, stream: Stream): Promise<TopicRecord[]> {
-  const fetcher = kafkaClient(brokers).fetcher(topicNames(prefix)[stream])
-  await fetcher.connect()
-  const partitions = fetcher.partitions()
-  const at = await fetcher.offsets(partitions, 'earliest')
-  const ends = await fetcher.offsets(partitions, 'latest')
-  const found: TopicRecord[] = []
-  while (partitions.some((partition) => at.get(partition)! < ends.get(partition)!)) {
-    for (const { messages, partition } of await fetcher.fetch(at, { bytesMax: 1_048_576, maxWaitMs: 100 })) {
-      for (const { offset, value } of messages) {
-        at.set(partition, offset + 1)
-        const text = value!.toString()
-        const record = JSON.parse(text) as { data: { label?: string }; sequence: string; source: string }
-        found.push({ label: record.data.label ?? '', sequence: Number(record.sequence), source: record.source, text })
+export function topicRecords(brokers: readonly string[], prefix: string, stream: Stream): Promise<TopicRecord[]> {
+  const client = kafkaClient(brokers)
+  // A topic that was made anew a moment ago is not there for every broker yet.
+  return patiently({ client, clock: systemClock }, () => readTopic(client.fetcher(topicNames(prefix)[stream])))
+}
+
+async function readTopic(fetcher: ReturnType<KafkaClient['fetcher']>): Promise<TopicRecord[]> {
+  try {
+    await fetcher.connect()
+    const partitions = fetcher.partitions()
+    const at = await fetcher.offsets(partitions, 'earliest')
+    const ends = await fetcher.offsets(partitions, 'latest')
+    const found: TopicRecord[] = []
+    while (partitions.some((partition) => at.get(partition)! < ends.get(partition)!)) {
+      for (const { messages, partition } of await fetcher.fetch(at, { bytesMax: 1_048_576, maxWaitMs: 100 })) {
+        for (const { offset, value } of messages) {
+          at.set(partition, offset + 1)
+          const text = value!.toString()
+          const record = JSON.parse(text) as { data: { label?: string }; sequence: string; source: string }
+          found.push({ label: record.data.label ?? '', sequence: Number(record.sequence), source: record.source, text })
+        }
       }
     }
+    return found
+  } finally {
+    void fetcher.disconnect()
   }
-  await fetcher.disconnect()
-  return found
 }
 
 /** As a reader has them: the first of each number of each source. */

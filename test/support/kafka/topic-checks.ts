@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { topicNames } from '../../../src/log/kafka/topic-rules.ts'
+import { topicNames } from '../../../src/log/kafka/topics/topic-rules.ts'
 import type { Stream } from '../../../events/define.ts'
 import { kafkaClient, topicRecords, withoutRepeats, type TopicRecord } from './logs.ts'
 
@@ -33,10 +33,19 @@ export interface RawMessage {
 }
 
 export async function sendRaw(brokers: readonly string[], prefix: string, stream: Stream, messages: readonly RawMessage[]): Promise<void> {
-  const producer = kafkaClient(brokers).producer()
-  await producer.connect()
-  await producer.send({ acks: -1, messages: messages.map(({ partition = 0, value }) => ({ partition, value })), topic: topicNames(prefix)[stream] })
-  await producer.disconnect()
+  for (;;) {
+    const producer = kafkaClient(brokers).producer()
+    await producer.connect()
+    try {
+      await producer.send({ acks: -1, messages: messages.map(({ partition = 0, value }) => ({ partition, value })), topic: topicNames(prefix)[stream] })
+      return
+    } catch (error) {
+      // A topic that was made anew a moment ago is not there for every broker yet; what was refused for that is not stored.
+      if (!(error instanceof Error && /does not host this topic-partition/.test(error.message))) throw error
+    } finally {
+      await producer.disconnect()
+    }
+  }
 }
 
 export async function deleteTopic(brokers: readonly string[], prefix: string, stream: Stream): Promise<void> {
