@@ -2,7 +2,10 @@ import { isLoopback } from '../core/endpoint.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 import type { SettingKey, Settings } from './settings.ts'
 
-/** What settings of the Kafka connection contradict each other, so that a secret never goes where it should not. */
+/**
+ * What settings of Kafka contradict each other, so that a secret never goes where it should not, and no record stays or goes
+ * against what was meant.
+ */
 
 export interface WrittenSettings {
   readonly settings: Settings
@@ -18,7 +21,7 @@ export function kafkaConflicts(given: WrittenSettings): string[] {
     const lost = (Object.keys(kafkaSettings) as SettingKey[]).filter((key) => written.has(key))
     return lost.map((key) => `${places[key]}: means nothing without Kafka; name its brokers with --kafka, WAYBILL_KAFKA or kafka in the file, or leave this out.`)
   }
-  return [...tlsConflicts(given), ...loginConflicts(given), ...exposures(given)]
+  return [...tlsConflicts(given), ...loginConflicts(given), ...exposures(given), ...retentionConflicts(given)]
 }
 
 function tlsConflicts({ places, settings }: WrittenSettings): string[] {
@@ -59,6 +62,16 @@ function exposures({ places, settings }: WrittenSettings): string[] {
   if (exposed === undefined) return []
   const secret = kafkaSasl === 'plain' ? 'password' : 'token'
   return [`${places.kafkaSasl}: ${kafkaSasl} without TLS would send the ${secret} to ${exposed} for everybody on the way to read; set kafka_tls to true, or use scram-sha-512.`]
+}
+
+/** Only what Kafka still has is removed here. */
+function retentionConflicts({ places, settings }: WrittenSettings): string[] {
+  const { kafkaLocalRetentionDays: here, kafkaRetentionDays: there } = settings
+  if (here === 0 || there === 0 || here <= there) return []
+  return [
+    `${places.kafkaLocalRetentionDays}: ${here} is more than kafka_retention_days (${there}): Kafka would have no record any more that may be removed here; ` +
+      'set it lower, or to 0 if nothing is to be removed here.',
+  ]
 }
 
 /** SCRAM proves that both know the password and sends it to nobody. */

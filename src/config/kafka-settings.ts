@@ -82,6 +82,12 @@ export const kafkaSettings = {
     schema: integer(0, 36_500), default: '395', unit: 'days', form: 'DAYS',
     description: 'How long Kafka keeps connections and operations; 0: for ever, as control always is.',
   },
+  kafkaLocalRetentionDays: {
+    schema: integer(0, 36_500), default: '1', unit: 'days', form: 'DAYS',
+    description:
+      'How long connections and operations that Kafka has stay on this node\'s disk as well, whole segments of them; what an open connection ' +
+      'needs stays longer. 0: for ever.',
+  },
   kafkaCompression: {
     schema: choice(['none', 'gzip', 'zstd']), default: 'none', unit: null, form: 'none|gzip|zstd',
     description: 'How what is sent to Kafka is compressed. All three are read, whatever is set.',

@@ -17,7 +17,7 @@ export const settingTable = {
   },
   ops: {
     schema: endpoint(), default: null, unit: null, form: 'ip:port',
-    description: 'Where probes from outside may ask for /health/live and /health/ready, and nothing else. Default: nowhere.',
+    description: 'Where probes and scrapers from outside may ask for /health/live, /health/ready and /metrics, and nothing else. Default: nowhere.',
   },
   listen: {
     schema: endpoint(), default: '[::]:8443', unit: null, form: 'ip:port',
@@ -102,6 +102,10 @@ export const settingTable = {
     description: 'Free space below which the log says that the disk is nearly full.',
   },
   ...kafkaSettings,
+  log: {
+    schema: choice(['json', 'pretty']), default: 'json', unit: null, form: 'json|pretty',
+    description: 'How the program writes what it says about itself: one JSON object a line, or lines for people.',
+  },
   logLevel: {
     schema: choice(['debug', 'info', 'warn', 'error']), default: 'info', unit: null, form: 'debug|info|warn|error',
     description: 'What the program says about itself on standard output. Audit records are not affected.',

@@ -73,6 +73,7 @@ describe('contradictions', () => {
     ['an empty user', { kafkaPasswordFile: 'p', kafkaSasl: 'scram-sha-256', kafkaUser: '' }, '--kafka-user: must not be empty'],
     ['a user with a line break', { kafkaPasswordFile: 'p', kafkaSasl: 'scram-sha-256', kafkaUser: 'a\nb' }, 'printable characters only'],
     ['no replicas', { kafkaReplicas: '0' }, 'is not a whole number from 1 to 32767'],
+    ['longer here than in Kafka', { kafkaLocalRetentionDays: '31', kafkaRetentionDays: '30' }, '--kafka-local-retention-days: 31 is more than kafka_retention_days (30)'],
   ])('%s', (_what, flags, sentence) => {
     expect(problemsOf({ kafka, ...flags })).toEqual([expect.stringContaining(sentence)])
   })
@@ -83,12 +84,15 @@ describe('contradictions', () => {
     ['SCRAM without TLS', { kafkaPasswordFile: 'p', kafkaSasl: 'scram-sha-256', kafkaUser: 'u' }],
     ['a client certificate', { kafkaCa: 'ca', kafkaCert: 'c', kafkaKey: 'k', kafkaTls: 'true' }],
     ['TLS with the authorities that Node trusts', { kafkaTls: 'true' }],
+    ['for ever here', { kafkaLocalRetentionDays: '0', kafkaRetentionDays: '30' }],
+    ['for ever in Kafka', { kafkaLocalRetentionDays: '30', kafkaRetentionDays: '0' }],
   ])('not %s', (_what, flags) => {
     expect(problemsOf({ kafka, ...flags })).toEqual([])
   })
 
   test.each([
     ['by flag', { kafkaUser: 'u' }, {}, '--kafka-user: means nothing without Kafka'],
+    ['how long records stay', { kafkaLocalRetentionDays: '7' }, {}, '--kafka-local-retention-days: means nothing without Kafka'],
     ['by variable', {}, { WAYBILL_DURABLE_WHEN: 'local' }, 'WAYBILL_DURABLE_WHEN: means nothing without Kafka'],
     ['even where it says the default', { topicPrefix: 'waybill' }, {}, '--topic-prefix: means nothing without Kafka'],
   ])('what means nothing without Kafka is refused without it: %s', (_what, flags, environment, sentence) => {

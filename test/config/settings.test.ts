@@ -58,7 +58,9 @@ describe('settings', () => {
       kafkaReplicas: null,
       kafkaPartitions: 12,
       kafkaRetentionDays: 395,
+      kafkaLocalRetentionDays: 1,
       kafkaCompression: 'none',
+      log: 'json',
       logLevel: 'info',
     })
   })
