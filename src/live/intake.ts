@@ -68,13 +68,14 @@ export class Intake {
     return { count: this.#count, last, previous: this.#previous, chain: this.#check.state() }
   }
 
-  #judge({ bytes, leafHash, position }: StoredRecord, written: WrittenEvent | undefined): Recorded | null {
+  #judge({ begins, bytes, leafHash, position }: StoredRecord, written: WrittenEvent | undefined): Recorded | null {
     const legible = written === undefined ? read(bytes) : asWritten(written)
     if ('problem' in legible) {
       this.#onTrouble('malformed', `record at ${position} of ${this.#stream} is not readable: ${legible.problem}`)
       return null
     }
     const { link, reading } = legible
+    if (begins === true) this.#check.begin(link)
     const verdict = this.#check.judge(link, leafHash)
     if (verdict === 'duplicate') return null
     if (verdict !== 'next') this.#onTrouble(verdict, `${link.source} sequence ${link.sequence}`)

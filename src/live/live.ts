@@ -7,7 +7,7 @@ import type { Routing } from '../../projections/routing.ts'
 import type { Runs } from '../../projections/runs.ts'
 import type { Traffic } from '../../projections/traffic.ts'
 import { Fault, invariant } from '../core/errors.ts'
-import { LogDamaged, type EventLog, type StoredRecord } from '../log/event-log.ts'
+import { LogDamaged, type EventLog, type Position, type StoredRecord } from '../log/event-log.ts'
 import { foldInto, heldStates, initialStates, type States } from './folds.ts'
 import { Intake, type IntakeState, type RecordTrouble } from './intake.ts'
 import type { SnapshotKeeper } from './snapshots/keeper.ts'
@@ -106,6 +106,11 @@ export class Live {
   /** Records folded from a stream, duplicates not counted. */
   count(stream: Stream): number {
     return this.#intakes[stream].count
+  }
+
+  /** The last record of a stream that was taken in; null: none was. */
+  position(stream: Stream): Position | null {
+    return this.#intakes[stream].position
   }
 
   /**

@@ -63,6 +63,22 @@ export interface OpenCounters {
   healthOf(pool: string, backend: string): BackendHealthNow
 }
 
+/** Open connections of one backend on this node. */
+export interface OpenOnBackend extends OpenCount {
+  readonly pool: string
+  readonly backend: string
+}
+
+/** The data path as a whole, for whoever measures it. */
+export interface DataPathNow {
+  /** Only backends with open connections, also those that left; one that was removed and added again may come twice. */
+  openOnBackends(): Iterable<OpenOnBackend>
+  /** Clients whose hello is being read. */
+  readonly peeking: number
+  /** Client connections that are taken at once. */
+  readonly connectionsMax: number
+}
+
 export interface BackendHealthNow {
   readonly state: 'new' | 'up' | 'down'
   readonly code: string | null

@@ -1,3 +1,4 @@
+import { recordTail, timeLength } from '../../events/envelope.ts'
 import { instantMs, rfc3339 } from '../core/clock.ts'
 
 /**
@@ -174,25 +175,20 @@ interface Tail {
 }
 
 const subjectField = Buffer.from('"subject":"')
-const timeField = Buffer.from('"time":"')
-const typeField = Buffer.from('"type":"')
-const timeLength = '2026-11-24T08:00:00.000Z'.length
+/** From the end of `subject` to the value of `time`. */
+const toTime = '","time":"'.length
 
-/**
- * The envelope's last three members, read without parsing: keys come in code-unit order, so they end the record, and a
- * quote inside a text is escaped, so that the last `"type":"` is the envelope's own. Null: not one of ours.
- */
+/** The envelope's last members, read without parsing. Null: not one of ours. */
 function tailOf(record: Buffer): Tail | null {
-  const typeAt = record.lastIndexOf(typeField)
-  const timeAt = typeAt - timeField.length - timeLength - 2
-  if (timeAt < 0 || record.compare(timeField, 0, timeField.length, timeAt, timeAt + timeField.length) !== 0) return null
-  const subjectAt = record.lastIndexOf(subjectField, timeAt)
+  const tail = recordTail(record)
+  if (tail === null) return null
+  const { timeStart, typeStart } = tail
+  const subjectAt = record.lastIndexOf(subjectField, timeStart)
   if (subjectAt < 0) return null
-  const timeStart = timeAt + timeField.length
-  const escaped = record.toString('latin1', subjectAt + subjectField.length, timeAt - 2)
+  const escaped = record.toString('latin1', subjectAt + subjectField.length, timeStart - toTime)
   return {
     subject: escaped.includes('\\') ? (JSON.parse(`"${escaped}"`) as string) : escaped,
     time: record.toString('latin1', timeStart, timeStart + timeLength),
-    type: record.toString('latin1', typeAt + typeField.length, record.length - 2),
+    type: record.toString('latin1', typeStart, record.length - 2),
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { definitions } from '../../events/catalog.ts'
 import { recordFilter, type RecordFilter } from '../../src/live/record-filter.ts'
-import { RecordChain, type MadeRecord } from '../support/records.ts'
+import { exampleTime, exampleTraceparent, RecordChain, type MadeRecord, type Overrides } from '../support/records.ts'
 
 const examples: readonly MadeRecord[] = definitions.flatMap((definition) => {
   const chain = new RecordChain(definition.stream)
@@ -12,7 +12,7 @@ const matching = (filter: RecordFilter, records = examples) =>
   records.filter(({ bytes }) => recordFilter(filter)(bytes)).map(({ event }) => event.type.slice('dev.waybill.'.length, -3))
 
 /** A record with the data of the first example of its type, but for what is given. */
-function record(type: string, data: object = {}, overrides: { subject?: string; time?: string } = {}): MadeRecord {
+function record(type: string, data: object = {}, overrides: Overrides = {}): MadeRecord {
   const definition = definitions.find((each) => each.type === `dev.waybill.${type}.v1`)!
   return new RecordChain(definition.stream).make(definition, { ...(definition.examples[0] as object), ...data }, overrides)
 }
@@ -61,6 +61,12 @@ describe('by subject', () => {
     expect(matching({ subject }, [odd])).toEqual(['node.started'])
     expect(matching({ subject: 'files/"a*' }, [odd])).toEqual(['node.started'])
   })
+})
+
+test('a record that came of a traced request is found like any other', () => {
+  const traced = record('pool.changed', {}, { subject: 'pools/secure-app', traceparent: exampleTraceparent })
+  expect(matching({ subject: 'pools/secure-app', type: 'pool.changed', from: exampleTime }, [traced])).toEqual(['pool.changed'])
+  expect(matching({ to: exampleTime }, [traced])).toEqual([])
 })
 
 describe('by what it names', () => {
