@@ -25,7 +25,7 @@ export interface ApplierOptions {
 }
 
 /** Who applies it, and from where. Why is in the file. */
-export type By = Pick<Request, 'actor' | 'origin' | 'idempotency'>
+export type By = Pick<Request, 'actor' | 'origin' | 'idempotency' | 'traceparent'>
 
 export type Application =
   /** Everything was so already and the same bytes were applied last: no record. */
@@ -108,8 +108,9 @@ export class Applier {
 
 type FileRequest = Request & { readonly file: string }
 
-function requestOf({ change, file }: FileContent, { actor, idempotency, origin }: By): FileRequest {
-  return { actor, change, file, idempotency, ifMatch: null, origin }
+function requestOf({ change, file }: FileContent, by: By): FileRequest {
+  const { actor, idempotency, origin, traceparent } = by
+  return { actor, change, file, idempotency, ifMatch: null, origin, ...(traceparent === undefined ? {} : { traceparent }) }
 }
 
 function resultOf(before: Routing, rehearsal: Rehearsal): Application {

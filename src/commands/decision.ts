@@ -40,8 +40,8 @@ export interface Refusal {
   readonly extra?: Readonly<Record<string, string | number>>
 }
 
-/** A control record but for its revision and basis, which the desk adds. */
-export type DraftFacts<Data extends object = object> = Omit<Draft, 'data' | 'revision' | 'basis'> & { readonly data: Data }
+/** A control record but for its revision, basis and trace, which the desk adds. */
+export type DraftFacts<Data extends object = object> = Omit<Draft, 'data' | 'revision' | 'basis' | 'traceparent'> & { readonly data: Data }
 
 export type Decision<Data extends object = object> =
   | { readonly record: DraftFacts<Data> }
@@ -58,6 +58,8 @@ export interface Request {
   readonly file: string | null
   /** The revision of the pool or listener that the caller has seen (`If-Match`); null: whatever it is. */
   readonly ifMatch: number | null
+  /** The trace that the request is part of (W3C Trace Context). */
+  readonly traceparent?: string
 }
 
 /** New for each attempt: a record that lost its race keeps its id. */
@@ -103,10 +105,12 @@ export function refuse(code: RefusalCode, sentence: string, about: Pick<Refusal,
 
 /** The longest that cluster, node, epoch and run can make a record's envelope: 63, 200 and fixed-width ids. */
 const longestWriter = { source: 'x'.repeat(400), run: 'x'.repeat(36) }
+/** What the desk adds to a decision: the longest that it can be. */
+const longestAdded = { revision: Number.MAX_SAFE_INTEGER, basis: 'x'.repeat(44), traceparent: 'x'.repeat(55) }
 
 /** Decided before any rule, so that what can never be recorded is never weighed. */
 export function tooLarge(facts: DraftFacts): { refusal: Refusal } | null {
-  const bytes = encodedBytes(encodeDraft({ ...facts, revision: Number.MAX_SAFE_INTEGER, basis: 'x'.repeat(44) }, longestWriter))
+  const bytes = encodedBytes(encodeDraft({ ...facts, ...longestAdded }, longestWriter))
   if (bytes <= controlRecordBytesMax) return null
   return refuse(
     'command_too_large',

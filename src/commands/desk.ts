@@ -118,7 +118,7 @@ export class Desk {
     if (!available.available) return { kind: 'not_applied', because: `${available.syscall} failed with ${available.code}` }
     const off = clockOff?.() ?? null
     if (off !== null) return { kind: 'clock_off', because: off }
-    return this.#record(decision.record, routing)
+    return this.#record(decision.record, routing, command)
   }
 
   /** What a repeat of a request with an Idempotency-Key is answered; null: it is none. */
@@ -138,10 +138,12 @@ export class Desk {
     }
   }
 
-  async #record<Data extends object>(facts: DraftFacts<Data>, decidedOn: Routing): Promise<Attempt<Data>> {
+  async #record<Data extends object>(
+    facts: DraftFacts<Data>, decidedOn: Routing, { traceparent }: Pick<Request, 'traceparent'>,
+  ): Promise<Attempt<Data>> {
     const { live, log, appendTimeoutMs } = this.#options
     const revision = decidedOn.revision + 1
-    const draft: Draft = { ...facts, revision, basis: decidedOn.basis }
+    const draft: Draft = { ...facts, ...(traceparent === undefined ? {} : { traceparent }), revision, basis: decidedOn.basis }
     using outcome = live.outcomeOf(facts.id)
     using seen = this.#routingAfter(facts.id)
     try {

@@ -24,6 +24,8 @@ export interface Retirement {
   readonly change: Change
   readonly node: string
   readonly origin: Origin
+  /** The trace that the request is part of (W3C Trace Context). */
+  readonly traceparent?: string
 }
 
 export type RetireAnswer =
@@ -119,13 +121,14 @@ export class Retiring {
     return until.aborted ? null : left
   }
 
-  async #record(found: NodeHeard, left: readonly LeftOpen[], { actor, change, node, origin }: Retirement): Promise<void> {
+  async #record(found: NodeHeard, left: readonly LeftOpen[], retirement: Retirement): Promise<void> {
     const { appendTimeoutMs, cluster, drafts } = this.#parts
+    const { actor, change, node, origin, traceparent } = retirement
     if (cluster === null) return
     const options = { purpose: 'admission', timeoutMs: appendTimeoutMs } as const
     await closeLost({ drafts, log: cluster.log }, left, actor, options)
     const data = { actor, change, connections_closed: left.length, epoch: found.epoch, node, origin }
-    const retired = drafts.make(NodeRetired, `nodes/${node}`, data)
+    const retired = drafts.make(NodeRetired, `nodes/${node}`, data, traceparent === undefined ? {} : { traceparent })
     const [first, ...others] = [...lostDrafts(drafts, found, left, null), retired]
     await cluster.log.append('operations', [first ?? retired, ...others], options)
   }

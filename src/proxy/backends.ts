@@ -127,6 +127,12 @@ export class Backends {
     for (const states of this.#pools.values()) yield* states.values()
   }
 
+  /** All that have open connections, in the configuration or not. */
+  *withOpen(): Iterable<BackendState> {
+    for (const state of this.all()) if (state.open.size > 0) yield state
+    for (const state of this.#left) if (state.open.size > 0) yield state
+  }
+
   /** Slots that are taken, on removed backends too: by connections being dialled, waiting for their record, or open. */
   get leases(): number {
     let leases = 0

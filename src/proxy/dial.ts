@@ -1,4 +1,5 @@
 import type { Pool } from '../../projections/routing.ts'
+import { dialFailed } from '../core/channels.ts'
 import type { Clock } from '../core/clock.ts'
 import { errnoOf } from '../core/errors.ts'
 import { dialRetriesMax } from '../core/limits.ts'
@@ -94,7 +95,7 @@ async function dialOne(link: Link, backend: BackendState, dialing: Dialing, atte
   } catch (error) {
     const code = errnoOf(error)
     if (code === 'ECANCELED') return { kind: 'gone' }
-    attempts.push({ backend: backend.id, code, ip: null, ms: elapsed(dialing.clock, startedMs) })
+    note(attempts, backend, { backend: backend.id, code, ip: null, ms: elapsed(dialing.clock, startedMs) })
     return { kind: 'failed', code }
   }
   let last: OneOutcome = { kind: 'failed', code: 'ENOTFOUND' }
@@ -105,10 +106,16 @@ async function dialOne(link: Link, backend: BackendState, dialing: Dialing, atte
     if (dialled.kind === 'connected') return { kind: 'connected', address, local: dialled.local }
     last = dialled
     if (dialled.kind === 'gone') return dialled
-    attempts.push({ backend: backend.id, code: dialled.code, ip, ms: elapsed(dialing.clock, dialMs) })
+    note(attempts, backend, { backend: backend.id, code: dialled.code, ip, ms: elapsed(dialing.clock, dialMs) })
     if (isOwnResourceError(dialled.code)) return dialled
   }
   return last
+}
+
+function note(attempts: Attempt[], { pool }: BackendState, attempt: Attempt): void {
+  attempts.push(attempt)
+  const { backend, code, ms } = attempt
+  if (dialFailed.isHeard) dialFailed.tell({ backend, code, ms, pool })
 }
 
 function elapsed(clock: Clock, sinceMs: number): number {

@@ -1,4 +1,5 @@
 import type { Routing } from '../../projections/routing.ts'
+import { backendChecked } from '../core/channels.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { errnoOf } from '../core/errors.ts'
 import type { Network, Socket, SocketHandler } from '../core/network.ts'
@@ -79,9 +80,13 @@ export class HealthChecks implements Disposable {
     if (schedule === undefined) return
     const gone = Promise.withResolvers<void>()
     schedule.giveUp = gone.resolve
+    const startedMs = this.#parts.clock.monotonicMs()
     const code = await this.#check(backend, Math.min(this.#parts.timeoutMs, schedule.intervalMs), schedule.rounds++, gone.promise)
     schedule.giveUp = null
     if (this.#schedules.get(backend) !== schedule) return
+    if (backendChecked.isHeard) {
+      backendChecked.tell({ backend: backend.id, code, ms: this.#parts.clock.monotonicMs() - startedMs, pool: backend.pool })
+    }
     if (code === null) this.#parts.health.report(backend, true, 'check_succeeded', null)
     else if (!isOwnResourceError(code)) this.#parts.health.report(backend, false, 'check_failed', code)
     const factor = 1 - jitter + 2 * jitter * this.#parts.random.float()

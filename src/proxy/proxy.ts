@@ -7,7 +7,7 @@ import type { MakeId } from '../core/ids.ts'
 import type { Endpoint, Network } from '../core/network.ts'
 import type { Random } from '../core/random.ts'
 import type { Live } from '../live/live.ts'
-import type { BackendHealthNow, ListenerNow, NotReady, OpenConnectionNow, OpenCount } from '../live/node-view.ts'
+import type { BackendHealthNow, ListenerNow, NotReady, OpenConnectionNow, OpenCount, OpenOnBackend } from '../live/node-view.ts'
 import type { Drafts } from '../log/drafts.ts'
 import type { EventLog } from '../log/event-log.ts'
 import type { Notes } from '../log/notes.ts'
@@ -134,6 +134,18 @@ export class Proxy {
   openInAll(): { readonly connections: number; readonly oldestAt: string | null } {
     const [oldest] = this.#openLinks.all()
     return { connections: this.#openLinks.size, oldestAt: oldest?.openedAt ?? null }
+  }
+
+  *openOnBackends(): Iterable<OpenOnBackend> {
+    for (const state of this.#backends.withOpen()) yield { pool: state.pool, backend: state.id, ...openOn([state]) }
+  }
+
+  get peeking(): number {
+    return this.#parts.engine.peeking
+  }
+
+  get connectionsMax(): number {
+    return this.#settings.connectionsMax
   }
 
   healthOf(pool: string, backend: string): BackendHealthNow {

@@ -1,5 +1,6 @@
 import { ConnectionRefused, type ConnectionRefusedData, type RefusalReason } from '../../events/connection.ts'
 import type { Draft } from '../../events/envelope.ts'
+import { connectionRefused } from '../core/channels.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { refusalKeysPerSecond, refusalsRecordedPerSecond } from '../core/limits.ts'
 import type { Endpoint } from '../core/network.ts'
@@ -63,13 +64,17 @@ export class Refusals implements AsyncDisposable {
     this.#total += 1
     const recorded = this.#recordedThisSecond.get(refusal.listener) ?? 0
     if (recorded >= refusalsRecordedPerSecond || !this.#log.availability('connections').available) {
+      if (connectionRefused.isHeard) tellOf(refusal, null)
       this.#count(refusal.reason, refusal.client, refusal.listener, 1)
       return
     }
     this.#recordedThisSecond.set(refusal.listener, recorded + 1)
     this.#pending += 1
+    const data = singleData(refusal)
+    const draft = this.#draft(refusal.listener, data)
+    if (connectionRefused.isHeard) tellOf(refusal, { id: draft.id, refused: data })
     this.#log
-      .append('connections', [this.#single(refusal)], { purpose: 'admission' })
+      .append('connections', [draft], { purpose: 'admission' })
       .catch((error: unknown) => {
         if (error instanceof NotWritten) this.#count(refusal.reason, refusal.client, refusal.listener, 1)
       })
@@ -141,23 +146,6 @@ export class Refusals implements AsyncDisposable {
     }
   }
 
-  #single(refusal: Refusal): Draft {
-    return this.#draft(refusal.listener, {
-      after_ms: refusal.afterMs,
-      alert: refusal.alert,
-      attempts: [...refusal.attempts],
-      because: refusal.reason,
-      client: refusal.client,
-      client_network: null,
-      count: 1,
-      detail: refusal.detail,
-      ja4: refusal.ja4,
-      listener: refusal.listener,
-      pool: refusal.pool,
-      server_name: refusal.serverName,
-    })
-  }
-
   #counts(counted: Counted): Draft {
     return this.#draft(counted.listener, {
       after_ms: null,
@@ -178,6 +166,29 @@ export class Refusals implements AsyncDisposable {
   #draft(listener: string, data: ConnectionRefusedData): Draft {
     return this.#drafts.make(ConnectionRefused, `listeners/${listener}`, data)
   }
+}
+
+function singleData(refusal: Refusal): ConnectionRefusedData {
+  return {
+    after_ms: refusal.afterMs,
+    alert: refusal.alert,
+    attempts: [...refusal.attempts],
+    because: refusal.reason,
+    client: refusal.client,
+    client_network: null,
+    count: 1,
+    detail: refusal.detail,
+    ja4: refusal.ja4,
+    listener: refusal.listener,
+    pool: refusal.pool,
+    server_name: refusal.serverName,
+  }
+}
+
+type OwnRecord = { readonly id: string; readonly refused: ConnectionRefusedData }
+
+function tellOf({ afterMs, attempts, listener, pool, reason }: Refusal, record: OwnRecord | null): void {
+  connectionRefused.tell({ afterMs, attempts: attempts.length, because: reason, listener, pool, record })
 }
 
 /**

@@ -1,6 +1,7 @@
 import { closingActor, type ConnectionClosedData, type RefusalReason } from '../../events/connection.ts'
 import type { RoutedBy } from '../../events/tls.ts'
 import type { Pool, Routing } from '../../projections/routing.ts'
+import { connectionClosed, connectionOpened } from '../core/channels.ts'
 import type { Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
 import type { Drafts } from '../log/drafts.ts'
@@ -52,7 +53,9 @@ export async function serve(link: Link, entry: Entry, stages: Stages): Promise<v
   using _lease = lease
   const closed = await link.closed
   if (closed.because === 'drain_forced' || closed.because === 'drain_timeout') lease.backend.endedByDrain += 1
-  stages.openLinks.close(open, closedData(open, closed, at))
+  const data = closedData(open, closed, at)
+  if (connectionClosed.isHeard) connectionClosed.tell({ opened: open.opened, closed: data, closedMs: closed.closedMs })
+  stages.openLinks.close(open, data)
 }
 
 /** What is kept of a client for as long as it is connected: there may be very many. */
@@ -100,11 +103,13 @@ async function letIn(link: Link, entry: Entry, stages: Stages): Promise<LetIn | 
   }
 
   const open = stages.openLinks.add(opened, admission.openedAt, link, lease.backend)
+  const at = { acceptedMs: link.acceptedMs, helloMs, dialMs, recordMs }
+  if (connectionOpened.isHeard) connectionOpened.tell({ opened, ...at })
   if (admission.kind === 'unsettled') link.abort({ by: 'proxy', because: 'audit_timeout', code: null })
   // The drain of its backend was over before it was open.
   else if (lease.backend.ending !== null) link.abort(lease.backend.ending)
   else link.go(watching(pool, hello, routedBy, stages.tlsAlerts))
-  return { lease, open, at: { acceptedMs: link.acceptedMs, helloMs, dialMs, recordMs } }
+  return { lease, open, at }
 }
 
 /** Null: the client does not speak TLS, so there is nothing to watch and nothing to ask of the backend. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ConnectionRefusedData, RefusalReason } from '../../events/connection.ts'
 import { readRecord } from '../../events/catalog.ts'
+import { connectionRefused } from '../../src/core/channels.ts'
 import { idMaker } from '../../src/core/ids.ts'
 import { refusalKeysPerSecond, refusalsRecordedPerSecond } from '../../src/core/limits.ts'
 import { systemRandom } from '../../src/core/system/random.ts'
@@ -53,6 +54,21 @@ test('one record each up to the rate; above it counts by reason and network, wri
   stand.refuse('203.0.113.1')
   await settled()
   expect((await stand.records()).at(-1)).toMatchObject({ count: 1, client: { ip: '203.0.113.1' } })
+})
+
+test('whoever measures is told of every client, with its record if it has one of its own', async () => {
+  const stand = new Stand()
+  const told: (string | undefined)[] = []
+  using _heard = connectionRefused.listen(({ record }) => told.push(record?.id))
+  const clients = refusalsRecordedPerSecond + 3
+  for (let index = 0; index < clients; index += 1) stand.refuse('203.0.113.1')
+  await settled()
+  const ids: string[] = []
+  for await (const batch of stand.log.read('connections', { after: null, follow: false })) {
+    for (const { bytes } of batch) ids.push((JSON.parse(Buffer.from(bytes).toString()) as { id: string }).id)
+  }
+  expect(told).toEqual([...ids, undefined, undefined, undefined])
+  expect(ids).toHaveLength(refusalsRecordedPerSecond)
 })
 
 test('each listener has its own rate', async () => {
