@@ -7,6 +7,7 @@ import { LogRead } from '../../events/log.ts'
 import { invariant } from '../core/errors.ts'
 import { rfc3339, type Timer } from '../core/clock.ts'
 import type { Denial } from './browser-guard.ts'
+import { tracedBy } from './call-trace.ts'
 import { callerOf, callerOn, type Caller } from './caller.ts'
 import { pathOf } from './errors.ts'
 import type { OperationsNotes } from './operations-notes.ts'
@@ -86,6 +87,11 @@ export class AccessRecords implements AsyncDisposable {
     this.#changes.set(request, recordId)
   }
 
+  /** Of the control record that the request made; null: it made none. */
+  recordOf(request: FastifyRequest): string | null {
+    return this.#changes.get(request) ?? null
+  }
+
   /**
    * Puts a read of audit data on record, instead of a call like any other. Resolves when it is, or waits for the log:
    * whoever looks into why the log is down has to be able to read it, so a read is not refused for want of a record.
@@ -93,7 +99,8 @@ export class AccessRecords implements AsyncDisposable {
   async auditRead(request: FastifyRequest, { follow, outcome, records, stream }: AuditRead): Promise<void> {
     this.#recorded.add(request)
     const { actor, origin } = callerOf(request)
-    const draft = this.#notes.drafts.make(LogRead, `log/${stream}`, { actor, follow, origin, outcome, records, stream })
+    const data = { actor, follow, origin, outcome, records, stream }
+    const draft = this.#notes.drafts.make(LogRead, `log/${stream}`, data, tracedBy(request))
     if (!(await this.#notes.write(draft))) this.#keep(draft)
   }
 
@@ -126,8 +133,8 @@ export class AccessRecords implements AsyncDisposable {
 
   #callOf(request: FastifyRequest, status: number): Call {
     const { id, method } = request
-    const recordId = this.#changes.get(request) ?? null
-    return { ...callBy(callerOf(request), { method, path: pathOf(request), requestId: id, status }), recordId }
+    const { traceparent = null } = tracedBy(request)
+    return { ...callBy(callerOf(request), { method, path: pathOf(request), requestId: id, status }), recordId: this.recordOf(request), traceparent }
   }
 
   #counted(call: Call): CountedCall {
@@ -174,13 +181,14 @@ export class AccessRecords implements AsyncDisposable {
     return Object.values(this.#tallies).flatMap((tally) => tally.takeDue(nowMs))
   }
 
-  #draftOf({ actor, because, count, method, origin, path, recordId, requestId, sinceMs, status }: CountedCall): Draft {
+  #draftOf({ actor, because, count, method, origin, path, recordId, requestId, sinceMs, status, traceparent }: CountedCall): Draft {
     const { drafts } = this.#notes
+    const traced = traceparent === null ? {} : { traceparent }
     const [head, since] = [{ count, method, origin, path }, rfc3339(sinceMs)]
     if (because === null) {
-      return drafts.make(AccessGranted, 'api', { actor, ...head, record_id: recordId, request_id: requestId, since, status })
+      return drafts.make(AccessGranted, 'api', { actor, ...head, record_id: recordId, request_id: requestId, since, status }, traced)
     }
-    return drafts.make(AccessDenied, 'api', { actor, because, ...head, request_id: requestId, since, status })
+    return drafts.make(AccessDenied, 'api', { actor, because, ...head, request_id: requestId, since, status }, traced)
   }
 }
 
@@ -197,5 +205,5 @@ function tallyOf({ because, method }: Call): TallyName {
 function callBy(caller: Caller, facts: Pick<Call, 'method' | 'path' | 'requestId' | 'status'>): Call {
   const path = facts.path === null ? null : facts.path.slice(0, pathMax).toWellFormed()
   invariant(path !== '', 'every request has a path')
-  return { ...caller, ...facts, because: null, path, recordId: null }
+  return { ...caller, ...facts, because: null, path, recordId: null, traceparent: null }
 }

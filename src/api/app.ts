@@ -4,6 +4,8 @@ import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-
 import { AccessRecords } from './access.ts'
 import { backendRoutes } from './backends.ts'
 import { denial } from './browser-guard.ts'
+import { traceCalls } from './call-spans.ts'
+import { traceFields } from './call-trace.ts'
 import { callerOf, isLocalSocket } from './caller.ts'
 import { connectionRoutes } from './connections.ts'
 import type { Api, ApiContext, ApiOptions } from './context.ts'
@@ -14,8 +16,10 @@ import { healthRoutes } from './health.ts'
 import { bodyBytesMax, connectionsMax, serverOptions } from './http-limits.ts'
 import { readJson } from './json-body.ts'
 import { Retiring } from '../commands/retire.ts'
+import { noTracing } from '../core/tracing.ts'
 import { listenerRoutes } from './listeners.ts'
 import { refuseOtherMethods } from './methods.ts'
+import { metricsRoute } from './metrics.ts'
 import { nodeRoutes } from './nodes.ts'
 import { documentRoutes } from './openapi.ts'
 import { OperationsNotes } from './operations-notes.ts'
@@ -51,6 +55,7 @@ export async function buildApi(options: ApiOptions): Promise<Api> {
   }
   const app: Api = createApp(context)
 
+  traceCalls(app, { access, tracing: options.tracing ?? noTracing })
   app.addHook('onRequest', async (request, reply) => admit(context, request, reply))
   app.addHook('onSend', async (request, reply) => access.answered(request, reply.statusCode))
   app.addHook('onResponse', async (request, reply) => logAnswer(context, request, reply))
@@ -82,6 +87,7 @@ export function addRoutes(routes: Api, context: ApiContext): void {
   trailRoutes(routes, context)
   declarationRoutes(routes, context)
   healthRoutes(routes, context)
+  metricsRoute(routes, context)
   documentRoutes(routes)
   refuseRest()
 }
@@ -160,6 +166,6 @@ function logAnswer({ logger }: ApiContext, request: FastifyRequest, reply: Fasti
   const { statusCode: status } = reply
   const reads = request.method === 'GET' || request.method === 'HEAD'
   if (reads && (status < 500 || status === 503)) return
-  const fields = { actor: callerOf(request).actor.id, ms: Math.round(reply.elapsedTime), request_id: request.id, status }
+  const fields = { actor: callerOf(request).actor.id, ms: Math.round(reply.elapsedTime), request_id: request.id, status, ...traceFields(request) }
   logger[status >= 500 ? 'warn' : 'info'](`${request.method} ${pathOf(request)} answered ${status}`, fields)
 }

@@ -69,6 +69,7 @@ const world = {
   conflict_retry_exhausted: { status: 503, title: 'Other changes were faster every time', action: 'Send it again; nothing was changed, and the attempts are on record as void.' },
   internal_error: { status: 500, title: 'This program has a bug', action: 'Report it with the instance and the lines around it in the program\'s own log.' },
   log_unreadable: { status: 503, title: 'The log can\'t be read', action: 'Look at the detail and at the disk; what was written before may be damaged.' },
+  metrics_unavailable: { status: 503, title: 'The metrics can\'t be collected', action: 'Look at the program\'s own log, which says why; clients are served all the same.' },
   not_applied: { status: 503, title: 'The log can\'t be written, so nothing was changed', action: 'Send it again when /health/ready answers 200.' },
   not_ready: { status: 503, title: 'This node should get no clients now', action: 'Look at errors[]: it says why.' },
   outcome_unknown: { status: 503, title: 'The change was handed to the log and not confirmed', action: 'Look for the record id in GET /api/events?stream=control before sending it again.' },

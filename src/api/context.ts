@@ -8,12 +8,14 @@ import type { Clock } from '../core/clock.ts'
 import type { MakeId } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Endpoint } from '../core/network.ts'
+import type { Tracing } from '../core/tracing.ts'
 import type { Live } from '../live/live.ts'
 import type { ListenersNow, NodeLife, OpenConnectionsNow, OpenCounters } from '../live/node-view.ts'
 import type { Nodes } from '../live/nodes.ts'
 import type { EventLog } from '../log/event-log.ts'
 import type { Statistics } from './pool-view.ts'
 import type { StateAt } from './state.ts'
+import type { Expose } from './metrics.ts'
 import type { AccessRecords } from './access.ts'
 import type { OperationsNotes } from './operations-notes.ts'
 
@@ -37,11 +39,14 @@ export interface ApiOptions {
   readonly logger: Logger
   readonly clock: Clock
   readonly makeId: MakeId
+  readonly metrics: Expose
   /** Name of this node: partition key of its own records. */
   readonly node: string
   /** The address the API is bound to; its names are the only ones a Host header may have. */
   readonly bound: Endpoint
   readonly appendTimeoutMs: number
+  /** Makes spans of calls. Default: nobody does. */
+  readonly tracing?: Tracing
   /** Told of every error that is a bug of this program, after it was answered with 500. Should end the process. */
   readonly onViolation: (error: unknown) => void
 }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { errnoOf, Fault, messageOf } from '../core/errors.ts'
 import type { ApiOptions } from './context.ts'
 import type { Code } from './codes.ts'
+import { traceFields } from './call-trace.ts'
 import { Problem, problemBody, problemContentType, problemHeaders, type FieldProblem } from './problem.ts'
 
 /** Turns whatever goes wrong on the way to an answer into a problem: our own, zod's, fastify's and the HTTP parser's. */
@@ -47,7 +48,7 @@ export function errorHandler({ logger, onViolation }: Pick<ApiOptions, 'logger' 
     const problem = problemOf(error)
     const sent = sendProblem(reply, request, problem)
     if (problem.code === 'internal_error') {
-      logger.error(`${request.method} ${pathOf(request)} failed: ${messageOf(error)}`, { error, request_id: request.id })
+      logger.error(`${request.method} ${pathOf(request)} failed: ${messageOf(error)}`, { error, request_id: request.id, ...traceFields(request) })
       onViolation(error)
     }
     return sent

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { RetireAnswer } from '../commands/retire.ts'
 import { rfc3339 } from '../core/clock.ts'
 import type { NodeNow } from '../live/nodes.ts'
+import { tracedBy } from './call-trace.ts'
 import { callerOf } from './caller.ts'
 import type { Api, ApiContext } from './context.ts'
 import { trafficOf } from './node-shares.ts'
@@ -78,7 +79,7 @@ function retireRoute(app: Api, { retiring }: ApiContext): void {
         const { changes, connections } = preview
         return reply.send({ dry_run: true, changes, differences: [], open_connections: connections, ends_connections: 0 })
       }
-      const answer = await retiring.run({ ...callerOf(request), change: changeOf(request.body?.change), node })
+      const answer = await retiring.run({ ...callerOf(request), ...tracedBy(request), change: changeOf(request.body?.change), node })
       if (answer.kind !== 'retired') throw problemOfRetiring(answer, node)
       return reply.send({ node, state: 'retired', connections_closed: answer.connectionsClosed, repeated: answer.repeated })
     },

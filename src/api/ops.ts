@@ -1,34 +1,47 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Clock } from '../core/clock.ts'
 import { formatEndpoint } from '../core/endpoint.ts'
 import { errnoOf, Fault } from '../core/errors.ts'
 import type { Endpoint } from '../core/network.ts'
+import { ExpositionSlots } from './exposition-slots.ts'
+import type { Expose } from './metrics.ts'
 import { everyAnswer } from './problem.ts'
 import { closeServer } from './servers.ts'
 
 /**
- * A second listener for probes from outside of the machine, where the API must not be: says whether the process is alive
- * and should get clients, and nothing else. It knows neither bodies nor routes nor callers, so there is little to attack.
+ * A second listener for probes and scrapers from outside of the machine, where the API must not be: says whether the process
+ * is alive and should get clients, shows its counts, and nothing else. It knows neither bodies nor routes nor callers, so
+ * there is little to attack.
  */
 
-/** Probes are few and short; whoever holds more connections than this is no probe. */
+/** Probes and scrapers are few and short; whoever holds more connections than this is neither. */
 const connectionsMax = 64
 /** A probe sends its few bytes at once. */
 const requestTimeoutMs = 5_000
 const connectionsCheckingIntervalMs = 1_000
 const headerBytesMax = 4_096
-
 export interface OpsServer extends AsyncDisposable {
   /** `ip:port`, the port that was bound. */
   readonly address: string
 }
 
-/** `reasons`: codes of why this node should get no clients now. Throws a `Fault` that says what to do when it can't bind. */
-export async function serveOps(wanted: Endpoint, reasons: () => readonly string[]): Promise<OpsServer> {
+/** What is told here. */
+export interface OpsView {
+  readonly metrics: Expose
+  /** Codes of why this node should get no clients now. */
+  reasons(): readonly string[]
+}
+
+/** Throws a `Fault` that says what to do when it can't bind. */
+export async function serveOps(wanted: Endpoint, view: OpsView, clock: Clock): Promise<OpsServer> {
   const options = {
     connectionsCheckingInterval: connectionsCheckingIntervalMs, headersTimeout: requestTimeoutMs, maxHeaderSize: headerBytesMax,
     requestTimeout: requestTimeoutMs,
   }
-  const server = createServer(options, (request, response) => answer(request, response, reasons))
+  const slots = new ExpositionSlots(clock)
+  const server = createServer(options, (request, response) => void answer(request, response, view, slots))
+  // Who reads nothing any more is gone.
+  server.timeout = requestTimeoutMs
   server.maxConnections = connectionsMax
   server.on('clientError', (_error, socket) => void socket.destroy())
   await bind(server, wanted)
@@ -62,23 +75,34 @@ async function bind(server: Server, wanted: Endpoint): Promise<void> {
   server.off('error', reject)
 }
 
-function answer({ method, url = '' }: IncomingMessage, response: ServerResponse, reasons: () => readonly string[]): void {
+async function answer(
+  { headers, method, url = '' }: IncomingMessage, response: ServerResponse, view: OpsView, slots: ExpositionSlots,
+): Promise<void> {
   const path = url.split('?', 1)[0]
-  if (path !== '/health/live' && path !== '/health/ready') send(response, 404, { status: 'not_found' })
-  else if (method !== 'GET' && method !== 'HEAD') send(response, 405, { status: 'method_not_allowed' }, { allow: 'GET, HEAD' })
-  else if (path === '/health/live') send(response, 200, { status: 'live' })
+  if (path !== '/health/live' && path !== '/health/ready' && path !== '/metrics') sendJson(response, 404, { status: 'not_found' })
+  else if (method !== 'GET' && method !== 'HEAD') sendJson(response, 405, { status: 'method_not_allowed' }, { allow: 'GET, HEAD' })
+  else if (path === '/health/live') sendJson(response, 200, { status: 'live' })
+  else if (path === '/metrics') await expose(response, headers.accept, view.metrics, slots)
   else {
-    const against = reasons()
-    if (against.length === 0) send(response, 200, { status: 'ready' })
-    else send(response, 503, { status: 'not_ready', reasons: against }, { 'retry-after': '1' })
+    const against = view.reasons()
+    if (against.length === 0) sendJson(response, 200, { status: 'ready' })
+    else sendJson(response, 503, { status: 'not_ready', reasons: against }, { 'retry-after': '1' })
   }
 }
 
+async function expose(response: ServerResponse, accept: string | undefined, metrics: Expose, slots: ExpositionSlots): Promise<void> {
+  if (!slots.take(response)) return sendJson(response, 503, { status: 'busy' }, { 'retry-after': '1' })
+  const exposition = await metrics(accept)
+  if (exposition === null) sendJson(response, 503, { status: 'failed' }, { 'retry-after': '1' })
+  else send(response, 200, exposition.body, { 'content-type': exposition.contentType })
+}
+
+function sendJson(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
+  send(response, status, JSON.stringify(body), { ...headers, 'content-type': 'application/json' })
+}
+
 /** One answer a connection: whatever else the client sends is never read. */
-function send(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-  const text = JSON.stringify(body)
-  response.writeHead(status, {
-    ...everyAnswer, ...headers, connection: 'close', 'content-length': Buffer.byteLength(text), 'content-type': 'application/json',
-  })
-  response.end(text)
+function send(response: ServerResponse, status: number, body: Uint8Array | string, headers: Record<string, string>): void {
+  response.writeHead(status, { ...everyAnswer, ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })
+  response.end(body)
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Request } from '../commands/decision.ts'
 import { sha256Base64 } from '../core/system/digest.ts'
+import { tracedBy } from './call-trace.ts'
 import { callerOf } from './caller.ts'
 import { Problem } from './problem.ts'
 
@@ -28,7 +29,7 @@ export const WriteHeaders = z.looseObject({
 
 /** The part of every command that comes from the request and not from its meaning. */
 export function requestFacts(request: FastifyRequest): Omit<Request, 'change'> {
-  return { ...callerOf(request), file: null, idempotency: idempotencyOf(request), ifMatch: ifMatchOf(request) }
+  return { ...callerOf(request), ...tracedBy(request), file: null, idempotency: idempotencyOf(request), ifMatch: ifMatchOf(request) }
 }
 
 export function etagOf(revision: number): string {

@@ -13,6 +13,8 @@ export interface Call {
   readonly path: string | null
   readonly status: number
   readonly requestId: string | null
+  /** The trace that it was part of (W3C Trace Context). */
+  readonly traceparent: string | null
   /** The control record that it made. */
   readonly recordId: string | null
   /** Why it was turned away; null: it was let in. */
@@ -76,7 +78,7 @@ export class Tally {
   }
 }
 
-/** Ports and requests differ from call to call, so a record that stands for several names none. */
+/** Ports, requests and traces differ from call to call, so a record that stands for several names none. */
 function together(first: CountedCall, more: CountedCall): CountedCall {
   return {
     ...first,
@@ -85,5 +87,6 @@ function together(first: CountedCall, more: CountedCall): CountedCall {
     recordId: null,
     requestId: null,
     sinceMs: Math.min(first.sinceMs, more.sinceMs),
+    traceparent: null,
   }
 }

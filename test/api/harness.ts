@@ -4,6 +4,7 @@ import { systemRandom } from '../../src/core/system/random.ts'
 import { idMaker } from '../../src/core/ids.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { Logger } from '../../src/core/logger.ts'
+import type { Tracing } from '../../src/core/tracing.ts'
 import { Applier } from '../../src/commands/applier.ts'
 import { Desk } from '../../src/commands/desk.ts'
 import { SettingsInForce } from '../../src/config/settings-in-force.ts'
@@ -17,6 +18,7 @@ import { OwnNode } from '../../src/live/own-node.ts'
 import { isClusterLog } from '../../src/log/cluster-log.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 import { buildApi } from '../../src/api/app.ts'
+import type { Expose } from '../../src/api/metrics.ts'
 import type { Api } from '../../src/api/context.ts'
 import { readRecord } from '../../events/catalog.ts'
 import type { Stream } from '../../events/define.ts'
@@ -82,6 +84,9 @@ export interface HarnessOptions {
   /** One of a cluster, for an API that shows other nodes. */
   readonly log?: MemoryLog
   readonly rules?: Rules
+  /** None: they can't be collected. */
+  readonly metrics?: Expose
+  readonly tracing?: Tracing
 }
 
 export async function harness(options: HarnessOptions = {}): Promise<Harness> {
@@ -115,6 +120,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     node: log.writer.node,
     logger: collect(lines),
     life: { notReady: () => notReady },
+    metrics: async (accept) => options.metrics?.(accept) ?? null,
     connections: {
       openConnections: (after) => [...connections.values()].filter(({ opened }) => after === null || opened.connection_id > after),
       openConnection: (id) => connections.get(id) ?? null,
@@ -128,6 +134,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     open: counters,
     nodes: new Nodes({ own, view }),
     cluster: shared === null || view === null ? null : { log: shared, view },
+    ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
     onViolation: (error) => violations.push(error),
   })
   const call = async (method: Method, url: string, headers: Record<string, string>, payload?: string) =>

@@ -4,6 +4,7 @@ import { systemRandom } from '../../src/core/system/random.ts'
 import { silentAfterMs } from '../../src/live/cluster-view.ts'
 import { ManualClock, settled } from '../support/manual-clock.ts'
 import { MemoryCluster } from '../support/memory-cluster.ts'
+import { exampleTraceparent } from '../support/records.ts'
 import { PlayedNode } from '../support/played-node.ts'
 import { harness, type Harness } from './harness.ts'
 
@@ -125,7 +126,7 @@ describe('retiring a node that never returns', () => {
     const { cluster, lost, open } = await lostNode()
     await using api = await cluster.api()
     await cluster.silence()
-    const retired = await api.post('/api/nodes/lost/retire', { change: { ticket: 'CHG-9', reason: 'the machine burnt' } })
+    const retired = await api.post('/api/nodes/lost/retire', { change: { ticket: 'CHG-9', reason: 'the machine burnt' } }, { traceparent: exampleTraceparent })
     expect([retired.status, retired.json]).toEqual([200, { node: 'lost', state: 'retired', connections_closed: 2, repeated: false }])
     const actor = { authn: 'none', id: 'loopback', type: 'local' }
     expect(await api.records('connections')).toMatchObject(open.map((id) => ({
@@ -135,7 +136,7 @@ describe('retiring a node that never returns', () => {
     expect((await api.records('operations')).filter(({ type }) => /node\.(?:lost|retired)/.test(type))).toMatchObject([
       { type: 'dev.waybill.node.lost.v1', subject: 'nodes/lost', data: { connections_closed: 2, epoch, node: 'lost', run } },
       {
-        type: 'dev.waybill.node.retired.v1', subject: 'nodes/lost',
+        type: 'dev.waybill.node.retired.v1', subject: 'nodes/lost', traceparent: exampleTraceparent,
         data: { actor, change: { ticket: 'CHG-9', reason: 'the machine burnt' }, connections_closed: 2, epoch, node: 'lost', origin: { ip: '127.0.0.1' } },
       },
     ])

@@ -14,17 +14,18 @@ function call(origin: Partial<Origin> = {}, more: Partial<CountedCall> = {}): Co
   return {
     actor: { authn: 'none', id: 'loopback', type: 'local' }, because: null, count: 1, method: 'GET',
     origin: { ip: '127.0.0.1', port: 1, via: 'api', ...origin }, path: '/', recordId: 'record', requestId: 'request', sinceMs: 10, status: 200,
+    traceparent: '00-0198c0de000070008000000000000005-00f067aa0ba902b7-01',
     ...more,
   }
 }
 
-test('one call keeps its port, its request and its record; what stands for several names none', () => {
+test('one call keeps its port, its request, its record and its trace; what stands for several names none', () => {
   const it = tally()
   it.add(call({ port: 7 }), 0)
   expect(it.takeDue(0)).toEqual([call({ port: 7 })])
   it.add(call({ port: 8 }, { sinceMs: 12 }), 0)
   it.add(call({ port: 9 }, { sinceMs: 11, count: 3 }), 0)
-  expect(it.takeDue(0)).toEqual([call({ port: null }, { count: 4, recordId: null, requestId: null, sinceMs: 11 })])
+  expect(it.takeDue(0)).toEqual([call({ port: null }, { count: 4, recordId: null, requestId: null, sinceMs: 11, traceparent: null })])
   expect(it.takeDue(Infinity)).toEqual([])
 })
 
