@@ -1,6 +1,6 @@
 import { request, type IncomingHttpHeaders, type IncomingMessage, type RequestOptions } from 'node:http'
 import { errnoOf, Fault, messageOf } from '../core/errors.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 
 /** Talks to a running server: over the socket in its data folder, or by URL. */
 

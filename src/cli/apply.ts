@@ -8,7 +8,7 @@ import { ServerRefused } from './api-client.ts'
 import { readDeclarationFile } from './declare.ts'
 import { differenceLine } from './differences.ts'
 import { printing, type Output } from './output.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 import { callServer, say, systemPorts, verb, type VerbOptions, type VerbPorts } from './verb.ts'
 
 /** `waybill apply FILE`: sends a declaration file to a running server, and shows what is different now or would be. */

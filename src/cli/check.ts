@@ -12,7 +12,7 @@ import { readDeclarationFile } from './declare.ts'
 import { exitCodes } from './exit-codes.ts'
 import { outsidePools, routingWith } from './outside-pools.ts'
 import { printing } from './output.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 import { plainVerb, systemPorts, type VerbPorts } from './verb.ts'
 
 /** `waybill check FILE`: every problem of a declaration file that can be found without a server. */

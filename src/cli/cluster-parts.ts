@@ -1,3 +1,4 @@
+import type { OpenConnections } from '../../projections/open-connections.ts'
 import type { RetireParts } from '../commands/retire.ts'
 import { sleep, type Clock } from '../core/clock.ts'
 import type { Disk } from '../core/disk.ts'
@@ -5,6 +6,8 @@ import { Fault } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { ClusterView, type TakenOver } from '../live/cluster-view.ts'
 import { closeLeftOpenOf } from '../live/left-open.ts'
+import { LocalRetention } from '../live/local-retention.ts'
+import { recordLostTopics } from '../live/lost-topics.ts'
 import type { OpenCounters } from '../live/node-view.ts'
 import { Nodes } from '../live/nodes.ts'
 import { OwnNode, type OwnNodeParts } from '../live/own-node.ts'
@@ -13,10 +16,11 @@ import { ClusterViewFile } from '../live/snapshots/cluster-view-file.ts'
 import { isClusterLog, type ClusterLog } from '../log/cluster-log.ts'
 import type { Drafts } from '../log/drafts.ts'
 import type { NodeLog } from '../log/node-log.ts'
+import type { Notes } from '../log/notes.ts'
 
 /**
- * What a node does because there are others: tells them that it is there, listens to them, and closes on record what an
- * earlier folder of its name left open. With a log of its own it knows itself, and that is all.
+ * What a node does because there are others: tells them that it is there, listens to them, closes on record what an
+ * earlier folder of its name left open, and leaves to Kafka what is old. With a log of its own it knows itself, and that is all.
  */
 
 export interface ClusterParts extends AsyncDisposable {
@@ -32,9 +36,12 @@ export interface ClusterPartsOptions {
   /** Where snapshots are. */
   readonly folder: string
   readonly freeBytesMin: number
-  readonly live: OwnNodeParts['live']
+  readonly live: OwnNodeParts['live'] & { readonly openConnections: OpenConnections }
+  /** How long what Kafka has stays on this disk as well; null: for ever. */
+  readonly localRetentionMs: number | null
   readonly log: NodeLog
   readonly logger: Logger
+  readonly notes: Pick<Notes, 'write'>
   /** The name is somebody else's now: this process has to end. */
   readonly onTakenOver: (by: TakenOver) => void
   readonly open: OpenCounters
@@ -53,10 +60,13 @@ export function startClusterParts(options: ClusterPartsOptions): ClusterParts {
 }
 
 function startShared(options: ClusterPartsOptions, log: ClusterLog, own: OwnNode): ClusterParts {
-  const { clock, disk, drafts, folder, freeBytesMin, logger, onTakenOver, origin } = options
+  const { clock, disk, drafts, folder, freeBytesMin, live, localRetentionMs, logger, notes, onTakenOver, origin } = options
   const file = new ClusterViewFile({ disk, folder, freeBytesMin, logger, origin })
   const view = new ClusterView({ clock, file, log, logger, onTakenOver })
   const reporter = new Reporter({ clock, drafts, log, own })
+  const parts = new DisposableStack()
+  parts.use(recordLostTopics({ clock, drafts, log, logger, notes, view }))
+  if (localRetentionMs !== null) parts.use(new LocalRetention({ clock, drafts, live, log, logger, retentionMs: localRetentionMs }))
   const ending = new AbortController()
   // What waits for the log at the end, the end of the log settles.
   void closeEarlier({ clock, drafts, log, logger, signal: ending.signal, view })
@@ -64,6 +74,7 @@ function startShared(options: ClusterPartsOptions, log: ClusterLog, own: OwnNode
     nodes: new Nodes({ own, view }),
     cluster: { log, view },
     [Symbol.asyncDispose]: async () => {
+      parts.dispose()
       ending.abort()
       await view.stop()
       await reporter[Symbol.asyncDispose]()

@@ -4,7 +4,7 @@ import { differenceLine } from './differences.ts'
 import { configurationsFromFiles, momentOf, type PastConfiguration } from './folder-configuration.ts'
 import { revisionOrMoment } from './moment.ts'
 import { printing } from './output.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 import { readServer, systemPorts, verb, type VerbOptions, type VerbPorts } from './verb.ts'
 
 /** `waybill diff`: what is different between two moments. */

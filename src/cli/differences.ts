@@ -1,6 +1,6 @@
 import type { Difference, ListenerDocument } from '../../projections/configuration.ts'
 import { policyText } from './listener-policy.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 
 /** Differences of configurations as lines: what is new, gone, or different from what to what. */
 

@@ -1,6 +1,6 @@
 import { Fault } from '../core/errors.ts'
 import { exitCodes } from './exit-codes.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 
 /**
  * Says on standard error why a verb failed and returns the exit code. A fault is for the person to mend, so its

@@ -11,7 +11,7 @@ import { StoppedLog } from '../log/file/stopped-log.ts'
 export interface FolderLog extends Pick<EventLog, 'read'>, AsyncDisposable {
   /** Configurations that were kept on the way, so that one of the past is near. */
   readonly history: RoutingHistory
-  /** How many records a stream has, counted from its first one. */
+  /** How many records a stream has here. */
   count(stream: Stream): number
 }
 

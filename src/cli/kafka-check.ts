@@ -1,8 +1,8 @@
 import { streams } from '../../events/define.ts'
 import { silentLogger } from '../core/logger.ts'
-import { KafkaClient } from '../log/kafka/client.ts'
-import { judgeTopic, topicName, type TopicFacts } from '../log/kafka/topic-rules.ts'
-import { lookAtTopic } from '../log/kafka/topics.ts'
+import { KafkaClient } from '../log/kafka/connection/client.ts'
+import { judgeTopic, topicName, type TopicFacts } from '../log/kafka/topics/topic-rules.ts'
+import { lookAtTopic } from '../log/kafka/topics/topics.ts'
 import type { KafkaOptions } from './kafka-options.ts'
 
 /** Asks the brokers what the topics are like, and judges them as a start would. Creates nothing. */

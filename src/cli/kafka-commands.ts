@@ -1,4 +1,4 @@
-import { bootstrap, newTopics, replicasWanted, topicNames, type WantedTopics } from '../log/kafka/topic-rules.ts'
+import { bootstrap, newTopics, replicasWanted, topicNames, type WantedTopics } from '../log/kafka/topics/topic-rules.ts'
 
 /** The commands of Kafka's own tools that create the topics and the access rules a node needs, for clusters where it may not. */
 

@@ -1,9 +1,9 @@
 import type { Settings } from '../config/settings.ts'
-import { codecNumbers } from '../log/kafka/codec.ts'
-import type { KafkaClientOptions } from '../log/kafka/client.ts'
-import type { KafkaSecurity, Login } from '../log/kafka/security.ts'
-import type { SecretDisk } from '../log/kafka/secret-files.ts'
-import type { WantedTopics } from '../log/kafka/topic-rules.ts'
+import { codecNumbers } from '../log/kafka/connection/codec.ts'
+import type { KafkaClientOptions } from '../log/kafka/connection/client.ts'
+import type { KafkaSecurity, Login } from '../log/kafka/connection/security.ts'
+import type { SecretDisk } from '../log/kafka/connection/secret-files.ts'
+import type { WantedTopics } from '../log/kafka/topics/topic-rules.ts'
 
 /** What the settings say of Kafka, in the words of the log. */
 
@@ -31,6 +31,11 @@ export function kafkaOptionsOf(settings: Settings, disk: SecretDisk): KafkaOptio
       retentionMs: kafkaRetentionDays === 0 ? null : kafkaRetentionDays * dayMs,
     },
   }
+}
+
+/** Null: nothing is removed from this node's disk. */
+export function localRetentionMsOf({ kafkaLocalRetentionDays: days }: Settings): number | null {
+  return days === 0 ? null : days * dayMs
 }
 
 function securityOf(settings: Settings, disk: SecretDisk): KafkaSecurity | null {

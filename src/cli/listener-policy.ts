@@ -1,6 +1,6 @@
 import { listenerCases } from '../../events/values.ts'
 import type { ListenerDocument } from '../../projections/configuration.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 
 /** What a listener does with clients whose hello leads to no pool, in words. */
 

@@ -4,15 +4,15 @@ import type { Settings } from '../config/settings.ts'
 import { Fault } from '../core/errors.ts'
 import { silentLogger } from '../core/logger.ts'
 import { StoppedLog } from '../log/file/stopped-log.ts'
-import { KafkaClient } from '../log/kafka/client.ts'
-import { checkNewFolder, copyIntoFolder } from '../log/kafka/copy-into-folder.ts'
-import { copyIntoTopics, type CopyProgress } from '../log/kafka/copy-into-topics.ts'
-import { planCopy, type CopyPlan } from '../log/kafka/copy-plan.ts'
-import { folderStreams } from '../log/kafka/folder-streams.ts'
-import { Partitions } from '../log/kafka/partitions.ts'
-import { topicName, topicNames } from '../log/kafka/topic-rules.ts'
-import { surveyTopics } from '../log/kafka/topic-survey.ts'
-import { lookAtTopic, partitionCounts, prepareTopics } from '../log/kafka/topics.ts'
+import { KafkaClient } from '../log/kafka/connection/client.ts'
+import { checkNewFolder, copyIntoFolder } from '../log/kafka/copying/copy-into-folder.ts'
+import { copyIntoTopics, type CopyProgress } from '../log/kafka/copying/copy-into-topics.ts'
+import { planCopy, type CopyPlan } from '../log/kafka/copying/copy-plan.ts'
+import { folderStreams } from '../log/kafka/copying/folder-streams.ts'
+import { Partitions } from '../log/kafka/topics/partitions.ts'
+import { topicName, topicNames } from '../log/kafka/topics/topic-rules.ts'
+import { surveyTopics } from '../log/kafka/copying/topic-survey.ts'
+import { lookAtTopic, partitionCounts, prepareTopics } from '../log/kafka/topics/topics.ts'
 import { kafkaOptionsOf, type KafkaOptions } from './kafka-options.ts'
 import type { CopySummary, LogPorts } from './log-copy.ts'
 
@@ -28,6 +28,8 @@ const verb = 'log copy'
 /** Holds the folder until the topics have all of it. Throws a `Fault` that says what to do. */
 export async function copyFromFolder({ clock, disk, pid, progress, settings }: CopyCall, folder: string): Promise<CopySummary> {
   await using log = await StoppedLog.open({ clock, disk, folder, holder: { pid, verb } })
+  // What it refuses, it refuses before topics are made.
+  const ours = await folderStreams(log)
   const options = kafkaOptionsOf(settings, disk)
   using client = clientOf(options)
   const prepared = await prepareTopics({ client, clock }, options.topics)
@@ -36,7 +38,7 @@ export async function copyFromFolder({ clock, disk, pid, progress, settings }: C
     compression: options.compression,
     node: log.identity.node,
     partitions: new Partitions(partitionCounts(prepared.facts)),
-    streams: await folderStreams(log),
+    streams: ours,
     topics: topicNames(options.topics.prefix),
   })
   return {

@@ -2,12 +2,15 @@ import { hostname } from 'node:os'
 import { sharedListener } from '../../projections/listeners.ts'
 import { buildApi } from '../api/app.ts'
 import { reasonsAgainst } from '../api/health.ts'
+import type { Expose } from '../api/metrics.ts'
 import { serveOps } from '../api/ops.ts'
 import { serveOnSocket, socketName } from '../api/socket.ts'
+import type { OtelSettings } from '../config/otel.ts'
 import type { SettingsInForce } from '../config/settings-in-force.ts'
 import { formatEndpoint } from '../core/endpoint.ts'
 import { errnoOf, Fault } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import type { Tracing } from '../core/tracing.ts'
 import { systemClock } from '../core/system/clock.ts'
 import { descriptorsMax } from '../core/system/descriptors.ts'
 import { systemDisk } from '../core/system/disk.ts'
@@ -17,9 +20,12 @@ import type { TakenOver } from '../live/cluster-view.ts'
 import { snapshotsFolder } from '../live/snapshots/keeper.ts'
 import { configurationAt } from '../live/time-travel.ts'
 import type { Proxy } from '../proxy/proxy.ts'
+import type { ResourceFacts } from '../telemetry/otlp/resource.ts'
 import { startClusterParts, type ClusterParts } from './cluster-parts.ts'
 import { startCore, type CoreNode, type NodePorts, type StopReason } from './core-node.ts'
 import { Declarer, type Called } from './declare.ts'
+import { localRetentionMsOf } from './kafka-options.ts'
+import { startTelemetry } from './telemetry-parts.ts'
 import { version } from './version.ts'
 
 /** One node on this machine, with its servers: the only place where everything meets. First the API, then clients. */
@@ -30,6 +36,8 @@ export interface RunningNode {
   readonly listen: string
   /** Where probes are answered; null: nowhere. */
   readonly ops: string | null
+  /** Who it is, for everything that it says of itself. */
+  readonly facts: ResourceFacts
   /** Reads the declaration file again and applies it; null: none was named. Rejects on violations only. */
   readonly reload: (() => Promise<void>) | null
   /** Resolves when another process goes by the name of this node: then this one has to stop. */
@@ -39,17 +47,23 @@ export interface RunningNode {
 }
 
 /** Throws a `Fault` that says what to do; then everything that was started has been ended again. */
-export async function startNode({ declaration, inForce }: Called, logger: Logger): Promise<RunningNode> {
+export async function startNode({ declaration, inForce }: Called, logger: Logger, otel: OtelSettings): Promise<RunningNode> {
   await using starting = new AsyncDisposableStack()
-  const core = starting.use(await startCore(await systemPorts(logger), inForce.settings, logger))
+  const ports = await systemPorts(logger)
+  const { settings } = inForce
+  const telemetry = starting.use(startTelemetry({ clock: ports.clock, disk: ports.disk, logger, machine: ports.machine, otel, settings }))
+  const core = starting.use(await startCore(ports, settings, logger))
+  const { cluster, node } = core.log.writer
+  const facts = { cluster, hostname: ports.machine.hostname, node, pid: ports.machine.pid, version }
+  await telemetry.attach(core, facts)
   const declarer = declaration === null ? null : new Declarer(declaration.file, { core, disk: systemDisk, inForce, logger })
   if (declaration !== null) await declarer?.apply(declaration)
-  const { ops: wantedOps } = inForce.settings
   const reasons = (): readonly string[] => reasonsAgainst({ ...core, life: core.proxy }).map(({ code }) => code)
-  const ops = wantedOps === null ? null : starting.use(await serveOps(wantedOps, reasons))
+  const metrics: Expose = (accept) => telemetry.metrics.exposition(accept)
+  const ops = settings.ops === null ? null : starting.use(await serveOps(settings.ops, { metrics, reasons }, systemClock))
   const takenOver = Promise.withResolvers<TakenOver>()
   const shared = starting.use(startShared(core, inForce, logger, takenOver.resolve))
-  const api = starting.use(await startApi(core, shared, inForce, logger))
+  const api = starting.use(await startApi({ core, inForce, logger, metrics, shared, tracing: telemetry.tracing }))
   await core.proxy.start()
   const listen = sharedAddress(core.proxy)
 
@@ -58,6 +72,7 @@ export async function startNode({ declaration, inForce }: Called, logger: Logger
     api: api.address,
     listen,
     ops: ops?.address ?? null,
+    facts,
     reload: declarer === null ? null : () => declarer.reload(),
     takenOver: takenOver.promise,
     stop: async (hurry, because = 'signal') => {
@@ -83,25 +98,30 @@ async function systemPorts(logger: Logger): Promise<NodePorts> {
 }
 
 function startShared(core: CoreNode, { settings }: SettingsInForce, logger: Logger, onTakenOver: (by: TakenOver) => void): ClusterParts {
-  const { clock, drafts, live, log, proxy } = core
+  const { clock, drafts, live, log, notes, proxy } = core
   return startClusterParts({
-    clock, disk: systemDisk, drafts, folder: snapshotsFolder(settings.data), freeBytesMin: settings.spaceLowBytes, live, log, logger,
+    clock, disk: systemDisk, drafts, folder: snapshotsFolder(settings.data), freeBytesMin: settings.spaceLowBytes, live, log, logger, notes,
+    localRetentionMs: localRetentionMsOf(settings),
     onTakenOver, open: proxy, origin: `${settings.topicPrefix} of ${log.writer.cluster}`, version,
   })
 }
 
-async function startApi(
-  core: CoreNode,
-  { cluster, nodes }: ClusterParts,
-  inForce: SettingsInForce,
-  logger: Logger,
-): Promise<AsyncDisposable & { readonly address: string }> {
+interface ApiParts {
+  readonly core: CoreNode
+  readonly inForce: SettingsInForce
+  readonly logger: Logger
+  readonly metrics: Expose
+  readonly shared: ClusterParts
+  readonly tracing: Tracing
+}
+
+async function startApi({ core, inForce, logger, metrics, shared: { cluster, nodes }, tracing }: ApiParts): Promise<AsyncDisposable & { readonly address: string }> {
   const { settings } = inForce
   const { api: wanted, appendTimeoutMs } = settings
   const { applier, clock, desk, history, live, log, makeId, proxy } = core
   const app = await buildApi({
     appendTimeoutMs, applier, bound: wanted, clock, desk, connections: proxy, life: proxy,
-    listeners: proxy, live, inForce, log, logger, makeId, node: log.writer.node, nodes, open: proxy, cluster,
+    listeners: proxy, live, inForce, log, logger, makeId, metrics, node: log.writer.node, nodes, open: proxy, cluster, tracing,
     stateAt: (moment) => configurationAt(log, moment, history),
     onViolation: (error) => queueMicrotask(() => { throw error }),
   })

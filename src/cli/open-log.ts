@@ -1,4 +1,4 @@
-import type { Stream } from '../../events/define.ts'
+import { streams, type Stream } from '../../events/define.ts'
 import type { Settings } from '../config/settings.ts'
 import { sleep, type Clock } from '../core/clock.ts'
 import type { Disk } from '../core/disk.ts'
@@ -10,11 +10,12 @@ import { FileLog, type FileLogOptions } from '../log/file/file-log.ts'
 import { controlCopyName } from '../log/file/open-folder.ts'
 import { StoppedLog } from '../log/file/stopped-log.ts'
 import { SampledBrokerClock } from '../log/kafka/broker-clock.ts'
-import { KafkaClient } from '../log/kafka/client.ts'
+import { KafkaClient } from '../log/kafka/connection/client.ts'
+import { settingAsideName } from '../log/kafka/joining/set-aside.ts'
 import { KafkaLog } from '../log/kafka/kafka-log.ts'
-import { topicNames, type TopicFacts } from '../log/kafka/topic-rules.ts'
-import type { TopicWatchOptions } from '../log/kafka/topic-watch.ts'
-import { partitionCounts, prepareTopics } from '../log/kafka/topics.ts'
+import { topicNames, type TopicFacts } from '../log/kafka/topics/topic-rules.ts'
+import type { TopicWatchOptions } from '../log/kafka/topics/topic-watch.ts'
+import { partitionCounts, prepareTopics } from '../log/kafka/topics/topics.ts'
 import { kafkaOptionsOf } from './kafka-options.ts'
 
 /** Opens the log that the settings ask for: this node's own, or the one that the nodes of a cluster share. */
@@ -49,7 +50,7 @@ export interface ObservedTopics extends Pick<TopicWatchOptions, 'client' | 'fact
 
 /** Throws a `Fault` that says what to do. */
 export async function openLog(ports: LogPorts, settings: Settings): Promise<OpenedLog> {
-  const { clock, disk, hostname, makeId, pid } = ports
+  const { clock, disk, hostname, logger, makeId, pid } = ports
   const { cluster, data, node, reserveBytes, spaceLowBytes } = settings
   const own: FileLogOptions = {
     clock, cluster, disk, hostname, makeId, node, pace, reserveBytes, spaceLowBytes,
@@ -58,13 +59,27 @@ export async function openLog(ports: LogPorts, settings: Settings): Promise<Open
   }
   if (settings.kafka !== null) return openClusterLog(ports, own, settings)
   await refuseWithoutCluster(own)
-  return { log: await FileLog.open(own), topics: null }
+  const log = await FileLog.open(own)
+  tellBeginnings(logger, log)
+  return { log, topics: null }
+}
+
+/** What was counted before, and who was there, is in Kafka: alone, the node tells of what came after. */
+function tellBeginnings(logger: Logger, log: FileLog): void {
+  for (const stream of streams) {
+    const { sequence } = log.beginning(stream)
+    if (sequence === 0) continue
+    logger.warn(`the ${stream} stream begins with record ${sequence} here: what was before it was removed, since Kafka has it. Totals and trails begin there, too`)
+  }
 }
 
 /** Changes of other nodes are in force in this folder: alone, the node would route by its own ones. */
 async function refuseWithoutCluster(own: FileLogOptions): Promise<void> {
   // What can't be listed is told by whoever opens it.
   const present = await own.disk.list(own.folder).catch((): readonly string[] => [])
+  if (present.includes(settingAsideName)) {
+    throw new Fault('folder_of_a_cluster', 'settings', `the data folder ${own.folder} is of a node on Kafka whose start was interrupted (${settingAsideName}): start it with --kafka once.`)
+  }
   if (!present.includes(controlCopyName)) return
   await using stopped = await StoppedLog.open(own)
   if (!stopped.readsCopy) return

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
-import { jsonLine } from './printable.ts'
+import { jsonLine } from '../core/printable.ts'
 
 /** What a verb prints on standard output, as fast as its reader takes it, and an end without a complaint when the reader is gone. */
 export class Output {

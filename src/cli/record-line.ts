@@ -1,6 +1,6 @@
 import { definitions } from '../../events/catalog.ts'
 import type { Element, EventDefinition } from '../../events/define.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 
 /** A record as one line for people: when, what, about what, who and with which outcome, as its definition says. */
 

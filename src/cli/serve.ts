@@ -1,10 +1,11 @@
 import { Command } from 'commander'
+import { readOtelSettings } from '../config/otel.ts'
 import { settingKeys, type FlagTexts } from '../config/settings.ts'
 import { systemClock } from '../core/system/clock.ts'
 import { systemDisk } from '../core/system/disk.ts'
-import { createLogger } from '../telemetry/logger.ts'
 import { readCall } from './declare.ts'
 import { exitCodes } from './exit-codes.ts'
+import { checkOtelFiles } from './otel-files.ts'
 import { settingOption } from './setting-options.ts'
 import { version } from './version.ts'
 
@@ -22,26 +23,38 @@ export function serveCommand(): Command {
   const command = new Command('serve').description('Run the proxy on the embedded log, until SIGTERM or SIGINT.')
   for (const key of settingKeys) command.addOption(settingOption(key))
   return command.addHelpText('after', example).action(async (flags: FlagTexts) => {
-    // Everything is on record and given back by now: no timer of a client library may keep the process.
-    process.exit(await run(flags))
+    try {
+      process.exitCode = await run(flags)
+    } finally {
+      // An export to a collector that hangs waits for its own time-out. All that matters is on record: nobody waits for it.
+      systemClock.every(lingerMs, () => process.exit())
+    }
   })
 }
+
+/** Enough for what ends by itself; this timer alone keeps no process alive. */
+const lingerMs = 200
 
 async function run(flags: FlagTexts): Promise<number> {
   const called = await readCall(flags, systemDisk)
   const { settings } = called.inForce
-  const logger = createLogger({ level: settings.logLevel, clock: systemClock, about: {} })
   const stopping = signals()
+  // Only here: the other verbs start in half the time without all that a server is made of.
+  const { startProgramLines } = await import('./program-lines.ts')
+  const otel = readOtelSettings()
+  await checkOtelFiles(otel, systemDisk)
+  await using lines = await startProgramLines({ otel, settings })
+  const { logger } = lines
   // Without a declaration file SIGHUP keeps its meaning: the terminal is gone.
   const hangUp = called.declaration === null ? null : hangUps()
-  // Only here: the other verbs start in half the time without all that a server is made of.
   const { startNode } = await import('./node.ts')
-  const node = await Promise.race([startNode(called, logger), stopping.first])
+  const node = await Promise.race([startNode(called, logger, otel), stopping.first])
   if (typeof node === 'string') {
     // Whatever it waits for: nothing was accepted, and what it wrote so far the next start reads as after a crash.
     logger.warn(`${node}: ended before it was ready`)
     process.exit(exitCodes.done)
   }
+  await lines.identify(node.facts)
   if (node.reload !== null) hangUp?.(node.reload)
   logger.info('ready', { api: node.api, listen: node.listen, ...(node.ops === null ? {} : { ops: node.ops }), version })
   const reason = await Promise.race([stopping.first, node.takenOver])

@@ -6,7 +6,7 @@ import { configurationsFromFiles, momentOf, type PastConfiguration } from './fol
 import { isRevision, momentForm, momentText } from './moment.ts'
 import { policyText } from './listener-policy.ts'
 import { printing, type Output } from './output.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 import { properties, table, type Cell } from './table.ts'
 import { readServer, systemPorts, verb, type VerbOptions, type VerbPorts } from './verb.ts'
 

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 
 /** Tables and words for people: columns without borders; colours only on a terminal that wants them (NO_COLOR is respected). */
 

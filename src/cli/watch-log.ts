@@ -1,12 +1,11 @@
-import { LogContradicted, LogSpaceLow, LogTopicLost, LogTopicObserved } from '../../events/log.ts'
+import { LogContradicted, LogSpaceLow, LogTopicObserved } from '../../events/log.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/logger.ts'
 import type { LiveTrouble } from '../live/live.ts'
 import type { Drafts } from '../log/drafts.ts'
-import { KafkaLog } from '../log/kafka/kafka-log.ts'
-import { topicObserved, topicSubject } from '../log/kafka/topic-record.ts'
-import type { TopicFacts } from '../log/kafka/topic-rules.ts'
-import { TopicWatch } from '../log/kafka/topic-watch.ts'
+import { topicObserved, topicSubject } from '../log/kafka/topics/topic-record.ts'
+import type { TopicFacts } from '../log/kafka/topics/topic-rules.ts'
+import { TopicWatch } from '../log/kafka/topics/topic-watch.ts'
 import type { NodeLog } from '../log/node-log.ts'
 import type { Notes } from '../log/notes.ts'
 import { recordOutages } from '../log/outages.ts'
@@ -50,13 +49,6 @@ export function watchLog(stack: AsyncDisposableStack, { clock, drafts, log, logg
       },
     }),
   )
-  if (log instanceof KafkaLog) {
-    stack.use(
-      log.onTopicLost(({ records, stream, topic }) => {
-        notes.write('operations', `topic lost ${stream}`, drafts.make(LogTopicLost, `log/${stream}`, { records, stream, topic }))
-      }),
-    )
-  }
   if (topics !== null) watchTopics(stack, { clock, drafts, logger, notes }, topics)
   stack.use(
     log.onSpaceLow(({ freeBytes, thresholdBytes, totalBytes }) => {

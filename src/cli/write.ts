@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { ServerAnswer } from './api-client.ts'
 import { differenceLines, type DryRun } from './differences.ts'
 import { printing } from './output.ts'
-import { printable } from './printable.ts'
+import { printable } from '../core/printable.ts'
 import { callServer, say, type VerbOptions, type VerbPorts } from './verb.ts'
 
 /** What every change has in common: why it is made, on which condition, and that it can be tried out first. */

@@ -6,6 +6,7 @@ import { Live } from '../../src/live/live.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 import type { NodeLog } from '../../src/log/node-log.ts'
 import { Drafts } from '../../src/log/drafts.ts'
+import { Notes } from '../../src/log/notes.ts'
 import { ManualClock, settled } from '../support/manual-clock.ts'
 import { MemoryCluster } from '../support/memory-cluster.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
@@ -13,11 +14,13 @@ import { PlayedNode } from '../support/played-node.ts'
 import { readAll, textOf } from '../support/drafts.ts'
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const dayMs = 86_400_000
 const none = { connections: 0, bytesToBackend: 0, bytesToClient: 0 }
 
 function partsOf(log: NodeLog, clock: ManualClock, drafts: Drafts): ClusterParts {
   return startClusterParts({
     clock, disk: new MemoryDisk().attach(), drafts, folder: '/data/snapshots', freeBytesMin: 0, live: new Live(log, () => {}), log, logger: quiet,
+    localRetentionMs: dayMs, notes: new Notes(log),
     onTakenOver: () => {}, origin: 'test', version: '1.2.3',
     open: {
       healthOf: () => ({ state: 'new', code: null, checkedAt: null }),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { definitions } from '../../events/catalog.ts'
-import { printable } from '../../src/cli/printable.ts'
+import { printable } from '../../src/core/printable.ts'
 import { recordLine } from '../../src/cli/record-line.ts'
 
 function record(type: string, data: unknown, more: object = {}): string {

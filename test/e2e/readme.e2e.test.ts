@@ -51,6 +51,7 @@ test('every command of the README does what it is there for', async () => {
   expect(outputOf('events --json')).toContain('dev.waybill.connection.opened.v1')
   expect(outputOf('state --revision 1')).toContain('secure-app')
   expect(outputOf('diff --from 1')).toContain('round_robin')
+  expect(outputOf('/metrics')).toContain(`waybill_connections_opened_total{pool="secure-app",backend="${backend}"} 1\n`)
   expect(outputOf('trail pools/secure-app')).toContain('drained; open connections go on')
   expect(rawRecords(waybill.data, 'control').map(({ data, type }) => [type.replace(/^dev\.waybill\.|\.v1$/g, ''), data['change']['ticket']])).toEqual([
     ['pool.created', null], ['backend.added', null], ['pool.changed', 'CHG-1'], ['backend.drained', 'CHG-2'], ['backend.resumed', null],

@@ -10,6 +10,7 @@ import type { Position, StoredRecord } from '../../src/log/event-log.ts'
 export const exampleEpoch = '0198c0de-0000-7000-8000-00000000000e'
 export const exampleRun = '0198c0de-0000-7000-8000-00000000000a'
 export const exampleTime = '2026-11-24T08:00:00.000Z'
+export const exampleTraceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 
 export interface MadeRecord {
   readonly text: string
@@ -24,6 +25,7 @@ export interface Overrides {
   readonly run?: string
   readonly revision?: number
   readonly basis?: string
+  readonly traceparent?: string
 }
 
 let made = 0
@@ -77,6 +79,7 @@ export function draftOf(definition: EventDefinition, data: object, overrides: Ov
     subject: overrides.subject ?? subjectOf(definition, data),
     time: overrides.time ?? exampleTime,
     partitionkey: definition.stream === 'control' ? 'control' : 'node-1',
+    ...(overrides.traceparent === undefined ? {} : { traceparent: overrides.traceparent }),
     data,
     ...chain,
   }

@@ -78,9 +78,9 @@ export function spawnWaybill(args: readonly string[], under: readonly string[] =
   return spawn(program!, words, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
-/** Runs a verb to its end. */
-export async function runWaybill(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawnWaybill(args)
+/** Runs a verb to its end; `under` as for `startWaybill`. */
+export async function runWaybill(args: readonly string[], under: readonly string[] = []): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawnWaybill(args, under)
   let [stdout, stderr] = ['', '']
   child.stdout!.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()))

@@ -1,3 +1,4 @@
+import { readOtelSettings } from '../../config/otel.ts'
 import { SettingsInForce } from '../../config/settings-in-force.ts'
 import { sleep } from '../../core/clock.ts'
 import { silentLogger } from '../../core/logger.ts'
@@ -23,7 +24,7 @@ export async function runDemo(say: (line?: string) => void): Promise<boolean> {
     await using first = await startDemoBackend('A', serverName)
     await using second = await startDemoBackend('B', serverName)
     const flags = { api: '127.0.0.1:0', data: folder.path, listen: '127.0.0.1:0' }
-    const node = await startNode({ declaration: null, inForce: new SettingsInForce(flags, null, {}) }, silentLogger)
+    const node = await startNode({ declaration: null, inForce: new SettingsInForce(flags, null, {}) }, silentLogger, readOtelSettings({}))
     await using _node = { [Symbol.asyncDispose]: async () => void (await node.stop(AbortSignal.abort())) }
     say(`Backends A (127.0.0.1:${first.port}) and B (127.0.0.1:${second.port}) have throw-away certificates for ${serverName}.`)
     say(`Waybill takes clients on ${node.listen} and API calls on ${node.api}; its log is in ${folder.path}.`)

@@ -2,7 +2,7 @@ import { listenerCases, type ListenerCase } from '../../../events/values.ts'
 import type { ListenerView } from '../../api/schemas-listeners.ts'
 import { Fault } from '../../core/errors.ts'
 import { call, ServerRefused, type Server } from '../api-client.ts'
-import { printable } from '../printable.ts'
+import { printable } from '../../core/printable.ts'
 import type { PoolBackend } from './network-checks.ts'
 import { ok, problem, warning, type Finding } from './finding.ts'
 

@@ -25,7 +25,10 @@ describe.skipIf(missing !== null)(`a broker that is away${missing === null ? '' 
       expect((await first.ready()).body).toEqual({ reasons: ['log_unavailable'], status: 'not_ready' })
       expect(await stillCarries(carried)).toBe(true)
       expect(await letsIn(second)).toBe(false)
-      expect(await first.call('PATCH', '/api/pools/app', { owner: 'me' })).toMatchObject({ status: 503, body: { code: 'not_applied' } })
+      // A stream that owes nothing is noticed later: until then a change is on the node's own disk, and not confirmed.
+      const answers = await changesUntilRefused(first)
+      expect(answers.at(-1)).toEqual([503, 'not_applied'])
+      expect(answers.slice(0, -1)).toEqual(answers.slice(1).map(() => [503, 'outcome_unknown']))
       await back()
       for (const node of nodes) await until(`${node.name} is ready`, () => node.ready(), ({ status }) => status === 200)
       expect(await stillCarries(carried)).toBe(true)
@@ -39,8 +42,28 @@ describe.skipIf(missing !== null)(`a broker that is away${missing === null ? '' 
     for (const [name, stream] of [['n1', 'control'], ['n2', 'control'], ['n2', 'connections']]) {
       const troubles = operations.filter(({ data, source, type }) =>
         /log\.(?:failed|restored)\.v1$/.test(type) && data['stream'] === stream && source.includes(`/nodes/${name}/`))
-      expect([name, stream, ...troubles.map(({ type }) => type.split('.')[3])]).toEqual([name, stream, 'failed', 'restored', 'failed', 'restored'])
+      const facts = troubles.map(({ type }) => type.split('.')[3])
+      // A broker that comes back may stumble once more; each of its failures ends all the same.
+      expect([name, stream, facts.length >= 4]).toEqual([name, stream, true])
+      expect([name, stream, ...facts]).toEqual([name, stream, ...facts.map((_, index) => (index % 2 === 0 ? 'failed' : 'restored'))])
+      expect([name, stream, facts.at(-1)]).toEqual([name, stream, 'restored'])
     }
     expect(await cluster.check()).toMatchObject({ passed: true })
   }, 120_000)
 })
+
+/** Asks for changes until one is refused before anything was written; what each was answered. */
+async function changesUntilRefused(node: TestNode): Promise<(readonly [number, unknown])[]> {
+  const answers: (readonly [number, unknown])[] = []
+  await until(
+    'changes are refused',
+    async () => {
+      const { body, status } = await node.call('PATCH', '/api/pools/app', { owner: `me ${Math.random()}` })
+      const { code } = body as { readonly code: unknown }
+      answers.push([status, code])
+      return code
+    },
+    (code) => code !== 'outcome_unknown',
+  )
+  return answers
+}
