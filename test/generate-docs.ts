@@ -4,6 +4,7 @@ import { catalogPage } from './documents/catalog-page.ts'
 import { errorsPage } from './documents/errors-page.ts'
 import { openApiText } from './documents/openapi-text.ts'
 import { settingsPage } from './documents/settings-page.ts'
+import { telemetryPage } from './documents/telemetry-page.ts'
 
 /** Every document that is made from the sources. `npm run docs` writes them; test/documents.test.ts holds them equal. */
 
@@ -18,6 +19,7 @@ export const documents: readonly GeneratedDocument[] = [
   { path: 'docs/errors.md', content: errorsPage },
   { path: 'docs/openapi.json', content: openApiText },
   { path: 'docs/settings.md', content: settingsPage },
+  { path: 'docs/telemetry.md', content: telemetryPage },
   { path: 'events/CATALOG.md', content: catalogPage },
 ]
 

@@ -1,6 +1,6 @@
 import type { Stream } from '../../events/define.ts'
 import { settingTable } from '../../src/config/settings.ts'
-import { newTopic, replicasWanted } from '../../src/log/kafka/topic-rules.ts'
+import { newTopic, replicasWanted } from '../../src/log/kafka/topics/topic-rules.ts'
 
 /** What docs/asyncapi.yaml says of each topic: the settings that it is created with when nothing else was asked for. */
 

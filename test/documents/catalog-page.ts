@@ -49,11 +49,12 @@ function contents(): string {
 /** The attributes around `data`, read from a change, which has all of them. */
 function envelope(): string {
   const change = Object.values(families).flat().find(({ changes }: EventDefinition) => changes)!
-  const { data: _data, ...attributes } = jsonSchemaOf(recordSchemas.get(change.type)!).properties ?? {}
+  const { properties, required = [] } = jsonSchemaOf(recordSchemas.get(change.type)!)
+  const { data: _data, ...attributes } = properties ?? {}
   const rows = Object.entries(attributes).flatMap(([name, schema]) => {
     const onlyChanges = name === 'basis' || name === 'revision' ? 'Changes of the configuration only. ' : ''
     const described: Schema = name === 'type' ? { type: 'string', description: 'What happened: one of the types below.' } : (schema as Schema)
-    return fieldRows(name, { ...described, description: `${onlyChanges}${described.description ?? ''}` })
+    return fieldRows(name, { ...described, description: `${onlyChanges}${described.description ?? ''}` }, required.includes(name))
   })
   return ['## Attributes of every record', table(['attribute', 'value', 'meaning'], rows)].join('\n\n')
 }

@@ -66,6 +66,7 @@ const own: Readonly<Record<string, readonly Code[]>> = {
   readEvents: ['field_invalid', 'log_unreadable', 'position_unknown', 'too_many_readers'],
   live: [],
   ready: ['not_ready'],
+  readMetrics: ['metrics_unavailable'],
 }
 
 /** Of the statuses that the call declares and of those that any call may have, in code-unit order. */

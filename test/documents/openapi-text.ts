@@ -30,7 +30,7 @@ const tags = [
   { name: 'state', description: 'The configuration, now and at any moment of the past.' },
   { name: 'declarations', description: 'Declaration files: pools, backends and settings as a whole.' },
   { name: 'events', description: 'The records of the log.' },
-  { name: 'health', description: 'For probes.' },
+  { name: 'health', description: 'For probes and scrapers.' },
 ]
 
 export async function openApiText(): Promise<string> {
