@@ -13,22 +13,15 @@ import { exitCodes } from './exit-codes.ts'
 import { outsidePools, routingWith } from './outside-pools.ts'
 import { printing } from './output.ts'
 import { printable } from '../core/printable.ts'
-import { plainVerb, systemPorts, type VerbPorts } from './verb.ts'
+import { plainVerb, systemExit, systemPorts, type ExitPort, type VerbPorts } from './verb.ts'
 
 /** `waybill check FILE`: every problem of a declaration file that can be found without a server. */
 
-export interface CheckPorts extends Pick<VerbPorts, 'stdout'> {
+export interface CheckPorts extends ExitPort, Pick<VerbPorts, 'stdout'> {
   readonly disk: Pick<Disk, 'openToRead'>
-  exit(code: number): void
 }
 
-const systemCheckPorts: CheckPorts = {
-  disk: systemDisk,
-  exit: (code) => {
-    process.exitCode = code
-  },
-  stdout: systemPorts.stdout,
-}
+const systemCheckPorts: CheckPorts = { ...systemExit, disk: systemDisk, stdout: systemPorts.stdout }
 
 export function checkCommand(ports: CheckPorts = systemCheckPorts): Command {
   return plainVerb('check <FILE>', 'Check a declaration file without a server: form, settings, and conflicts within the file', [

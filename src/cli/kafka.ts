@@ -11,22 +11,15 @@ import { printing, type Output } from './output.ts'
 import { printable } from '../core/printable.ts'
 import { settingOption } from './setting-options.ts'
 import { table, type Cell } from './table.ts'
-import { plainVerb, systemPorts, type VerbPorts } from './verb.ts'
+import { plainVerb, systemExit, systemPorts, type ExitPort, type VerbPorts } from './verb.ts'
 
 /** `waybill kafka topics`: what has to be there in a Kafka cluster, and whether it is. */
 
-export interface KafkaPorts extends Pick<VerbPorts, 'stdout'> {
+export interface KafkaPorts extends ExitPort, Pick<VerbPorts, 'stdout'> {
   readonly disk: Pick<Disk, 'openToRead'>
-  exit(code: number): void
 }
 
-const systemKafkaPorts: KafkaPorts = {
-  disk: systemDisk,
-  exit: (code) => {
-    process.exitCode = code
-  },
-  stdout: systemPorts.stdout,
-}
+const systemKafkaPorts: KafkaPorts = { ...systemExit, disk: systemDisk, stdout: systemPorts.stdout }
 
 interface TopicsOptions extends FlagTexts {
   readonly check: boolean

@@ -2,7 +2,6 @@ import type { OtelMetrics, OtelSettings } from '../config/otel.ts'
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
-import { familiesOf } from '../telemetry/exposition.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { ResourceFacts } from '../telemetry/otlp/resource.ts'
 
@@ -36,12 +35,22 @@ export interface SendMetricsOptions extends OtlpOptions {
  * a node. Disposal takes bounded time, whatever the collector does.
  */
 export async function sendMetrics(options: SendMetricsOptions, facts: ResourceFacts): Promise<AsyncDisposable | null> {
-  const { logger, otel } = options
-  if (otel.metrics === null) return null
+  const { metrics } = options.otel
+  if (metrics === null) return null
+  return await unlessItFails(options, 'metrics can not be sent to an OpenTelemetry collector: its exporter does not start', () => startExport(options, metrics, facts))
+}
+
+interface Fallible {
+  readonly logger: Logger
+  readonly otel: Pick<OtelSettings, 'withoutSecrets'>
+}
+
+/** Null: it failed, which is said. */
+export async function unlessItFails<Part>({ logger, otel }: Fallible, sentence: string, start: () => Promise<Part>): Promise<Part | null> {
   try {
-    return await startExport(options, otel.metrics, facts)
+    return await start()
   } catch (error) {
-    logger.error('metrics can not be sent to an OpenTelemetry collector: its exporter does not start', { because: otel.withoutSecrets(messageOf(error)) })
+    logger.error(sentence, { because: otel.withoutSecrets(messageOf(error)) })
     return null
   }
 }
@@ -51,7 +60,7 @@ async function startExport(options: SendMetricsOptions, settings: OtelMetrics, f
   const { startMetricsExport } = await import('../telemetry/otlp/metrics-export.ts')
   const { resourceOf } = await import('../telemetry/otlp/resource.ts')
   return startMetricsExport({
-    clock, collect: () => familiesOf(metrics.register), logger, resource: resourceOf(facts, otel.resource), settings, sinceMs,
+    clock, collect: () => metrics.collectNow(), logger, resource: resourceOf(facts, otel.resource), settings, sinceMs,
     version: facts.version, withoutSecrets: otel.withoutSecrets,
   })
 }

@@ -1,12 +1,12 @@
 import type { OtelLogs, OtelSettings } from '../config/otel.ts'
 import type { Settings } from '../config/settings.ts'
-import { messageOf } from '../core/errors.ts'
 import { systemClock } from '../core/system/clock.ts'
 import { holdUpMs, openStandardOutput } from '../core/system/standard-output.ts'
 import { listenToConnections } from '../telemetry/logs/connection-lines.ts'
 import { startProgramLog } from '../telemetry/logs/program-log.ts'
 import type { ProgramLogger } from '../telemetry/logger.ts'
 import type { ResourceFacts } from '../telemetry/otlp/resource.ts'
+import { unlessItFails } from './otlp-parts.ts'
 
 /** What a server says about itself from its first to its last moment: on standard output and, where asked for, to a collector. */
 
@@ -45,11 +45,9 @@ export async function startProgramLines({ otel, settings }: ProgramLinesOptions)
       const { cluster, node } = facts
       logger.identify({ cluster, node })
       if (otel.logs === null) return
-      try {
-        parts.use(await sendOn({ facts, logger, logs: otel.logs, otel }))
-      } catch (error) {
-        logger.error('lines can not be sent to an OpenTelemetry collector: its exporter does not start', { because: messageOf(error) })
-      }
+      const { logs } = otel
+      const sentence = 'lines can not be sent to an OpenTelemetry collector: its exporter does not start'
+      parts.use(await unlessItFails({ logger, otel }, sentence, () => sendOn({ facts, logger, logs, otel })))
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }

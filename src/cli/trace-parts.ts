@@ -1,30 +1,20 @@
 import type { OtelSettings } from '../config/otel.ts'
 import type { Settings } from '../config/settings.ts'
-import type { Clock } from '../core/clock.ts'
-import { messageOf } from '../core/errors.ts'
-import type { Logger } from '../core/logger.ts'
 import type { ResourceFacts } from '../telemetry/otlp/resource.ts'
 import type { Traces } from '../telemetry/tracing/traces.ts'
+import { unlessItFails, type OtlpOptions } from './otlp-parts.ts'
 
 /** Spans that go to an OpenTelemetry collector. Nothing of the SDK is loaded unless they do. */
 
-export interface TracePartsOptions {
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly otel: OtelSettings
+export interface TracePartsOptions extends OtlpOptions {
   readonly settings: Pick<Settings, 'api'>
 }
 
 /** Null: no spans are asked for, or their exporter does not start, which is said. Never rejects. */
 export async function startTraces(options: TracePartsOptions, facts: ResourceFacts): Promise<Traces | null> {
-  const { logger, otel } = options
-  if (otel.traces === null) return null
-  try {
-    return await startExport(options, otel.traces, facts)
-  } catch (error) {
-    logger.error('spans can not be sent to an OpenTelemetry collector: their exporter does not start', { because: otel.withoutSecrets(messageOf(error)) })
-    return null
-  }
+  const { traces } = options.otel
+  if (traces === null) return null
+  return await unlessItFails(options, 'spans can not be sent to an OpenTelemetry collector: their exporter does not start', () => startExport(options, traces, facts))
 }
 
 async function startExport(

@@ -23,6 +23,17 @@ export const systemPorts: VerbPorts = {
   clock: systemClock, openFolder: openFolderLog, stderr: process.stderr, stdout: process.stdout,
 }
 
+/** How a verb that finds trouble ends: with that code, once all is said. */
+export interface ExitPort {
+  exit(code: number): void
+}
+
+export const systemExit: ExitPort = {
+  exit: (code) => {
+    process.exitCode = code
+  },
+}
+
 /** Where a verb asks. */
 export interface TargetOptions {
   readonly api?: string

@@ -77,7 +77,7 @@ export class Metrics implements Disposable {
     this.#log = this.#stack.use(new LogCounts(clock, this.#registry, this.#guard))
   }
 
-  /** Refreshed by whoever collects from it: better ask `collect`, which is bounded. */
+  /** Refreshed by whoever collects from it: `exposition` does that within bounds. */
   get register(): MetricsRegister {
     return this.#registry.register
   }
@@ -94,12 +94,15 @@ export class Metrics implements Disposable {
     this.#stack.use(this.#clock.every(lookMs, () => this.#look(sources)))
   }
 
-  /** All metrics as of now, or of a moment ago. One collection at a time, shared by all who ask meanwhile. */
-  async collect(): Promise<readonly Family[]> {
-    return (await this.#collect()).families
+  /** All metrics as of now, for one who asks seldom: a last export must not tell of a moment ago. */
+  collectNow(): Promise<readonly Family[]> {
+    return familiesOf(this.register)
   }
 
-  /** `accept`: what the scraper would like, as in the HTTP header. Null: it failed, which was told; never rejects. */
+  /**
+   * As of now, or of a moment ago: one collection at a time, shared by all who ask meanwhile. `accept`: what the scraper would like, as in the
+   * HTTP header. Null: it failed, which was told; never rejects.
+   */
   async exposition(accept: string | undefined): Promise<Exposition | null> {
     const format = formatFor(accept)
     try {
@@ -121,13 +124,13 @@ export class Metrics implements Disposable {
   #collect(): Promise<Collected> {
     const last = this.#collected
     if (last !== null && this.#clock.monotonicMs() - last.atMs < freshMs) return Promise.resolve(last)
-    this.#collecting ??= this.#collectNow().finally(() => (this.#collecting = null))
+    this.#collecting ??= this.#collectForAll().finally(() => (this.#collecting = null))
     return this.#collecting
   }
 
-  async #collectNow(): Promise<Collected> {
+  async #collectForAll(): Promise<Collected> {
     const atMs = this.#clock.monotonicMs()
-    const collected = { atMs, families: await familiesOf(this.register), texts: new Map() }
+    const collected = { atMs, families: await this.collectNow(), texts: new Map() }
     this.#collected = collected
     // Of a large configuration it is too much to keep for nothing.
     this.#forgetting?.[Symbol.dispose]()

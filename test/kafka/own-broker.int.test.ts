@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import kafkajs, { type Kafka } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startFaultProxy, type FaultProxy } from '../support/kafka/fault-proxy.ts'
+import type { FaultProxy } from '../support/kafka/fault-proxy.ts'
 import { ownBrokersMissing } from '../support/kafka/jars.ts'
 import { restartsSoon, startBroker, type OwnBroker } from '../support/kafka/own-broker.ts'
 import { freePort, isServing } from '../support/kafka/ports.ts'
+import { startProxiedBroker, type ProxiedBroker } from '../support/kafka/proxied-broker.ts'
 import { until } from '../support/kafka/topic-checks.ts'
 
 /** The broker that tests stop and the proxy that loses answers do what the tests that lean on them believe. */
@@ -17,24 +18,21 @@ const topic = 'things'
 describe.skipIf(missing !== null)(`a broker of a test's own${missing === null ? '' : ` (skipped: ${missing})`}`, { timeout: 60_000 }, () => {
   let broker: OwnBroker
   let port: number
+  let proxied: ProxiedBroker | undefined
   let proxy: FaultProxy
   /** Behind the proxy. */
   let kafka: Kafka
 
   beforeAll(async () => {
-    proxy = await startFaultProxy()
-    broker = await startBroker({ advertised: proxy.address, properties: restartsSoon })
+    proxied = await startProxiedBroker(restartsSoon)
+    ;({ broker, proxy } = proxied)
     port = portOf(broker.address)
-    proxy.upstream('127.0.0.1', port)
     kafka = new kafkajs.Kafka({
       brokers: broker.brokers, logLevel: kafkajs.logLevel.NOTHING, requestTimeout: 500, retry: { initialRetryTime: 50, maxRetryTime: 200 },
     })
     await withAdmin((admin) => admin.createTopics({ topics: [{ numPartitions: 1, replicationFactor: 1, topic }] }))
   }, 90_000)
-  afterAll(async () => {
-    await broker?.[Symbol.asyncDispose]()
-    await proxy?.[Symbol.asyncDispose]()
-  })
+  afterAll(() => proxied?.[Symbol.asyncDispose]())
 
   async function withAdmin<Result>(use: (admin: kafkajs.Admin) => Promise<Result>): Promise<Result> {
     const admin = kafka.admin()

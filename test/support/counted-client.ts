@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 
-/** A TLS client that counts the bytes below its TLS, as they leave and reach its own socket. */
+/** Clients of a node: one that counts the bytes below its TLS, as they leave and reach its own socket, and one that is refused. */
 
 export interface Counted {
   readonly sent: number
@@ -47,4 +47,13 @@ export async function exchange(port: number, text: string, answerLength: number,
   await ended
   await closed
   return { received, sent }
+}
+
+/** A client that speaks no TLS: refused, and on record. */
+export async function refusedClient(port: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {}).resume()
+  const closed = once(socket, 'close')
+  socket.write('GET / HTTP/1.1\r\n\r\n')
+  await closed
 }

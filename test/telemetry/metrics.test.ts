@@ -242,7 +242,7 @@ describe('collecting', () => {
     using played = stand()
     let looks = 0
     played.sources.peeking = () => (looks += 1)
-    const all = await Promise.all([played.metrics.exposition(undefined), played.metrics.exposition('application/openmetrics-text'), played.metrics.collect()])
+    const all = await Promise.all([played.metrics.exposition(undefined), played.metrics.exposition('application/openmetrics-text'), played.metrics.exposition('text/plain')])
     await played.metrics.exposition(undefined)
     expect(looks).toBe(1)
     expect(seriesOf(all[0]!.body.toString()).get('waybill_peeks_active')).toBe(1)

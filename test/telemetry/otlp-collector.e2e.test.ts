@@ -1,11 +1,9 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { otelName, prometheusName, type InstrumentName } from '../../src/telemetry/instruments.ts'
 import { collectorBinary, collectorMissing } from '../support/collector/binary.ts'
 import { startCollector, type RunningCollector } from '../support/collector/collector.ts'
 import { metricsIn, totalOf, type ReceivedMetrics } from '../support/collector/otlp-json.ts'
-import { exchange, type Counted } from '../support/counted-client.ts'
+import { exchange, refusedClient, type Counted } from '../support/counted-client.ts'
 import { tlsEcho } from '../support/peers.ts'
 import { rawLines, rawRecords, runWaybill, startWaybill, TemporaryFolder, type RunningWaybill } from '../support/waybill.ts'
 
@@ -43,15 +41,6 @@ async function lastMetrics(collector: RunningCollector): Promise<ReceivedMetrics
   const exports = (await collector.received()).filter(({ resourceMetrics }) => resourceMetrics !== undefined)
   const last = exports.at(-1)
   return last === undefined ? null : metricsIn(last)
-}
-
-/** A client that speaks no TLS: refused, and on record. */
-async function refusedClient(port: number): Promise<void> {
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => {}).resume()
-  const closed = once(socket, 'close')
-  socket.write('GET / HTTP/1.1\r\n\r\n')
-  await closed
 }
 
 function sum(numbers: readonly number[]): number {

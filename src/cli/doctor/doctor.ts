@@ -17,7 +17,7 @@ import { printing, type Output } from '../output.ts'
 import { printable } from '../../core/printable.ts'
 import { settingOption } from '../setting-options.ts'
 import { tinted, type Tone } from '../table.ts'
-import { plainVerb, systemPorts, type VerbPorts } from '../verb.ts'
+import { plainVerb, systemExit, systemPorts, type ExitPort, type VerbPorts } from '../verb.ts'
 import { problem, ok, type Finding, type Level } from './finding.ts'
 import { checkFolder, checkLog, checkSocketPath, checkSync } from './folder-checks.ts'
 import { checkBackends, checkPort } from './network-checks.ts'
@@ -26,16 +26,9 @@ import { backendsIn, checkAnswers, checkListeners, checkServer, listenersOf, poo
 
 /** `waybill doctor`: looks at what a server needs, and says what to do. Changes nothing but for a file that it measures with. */
 
-export interface DoctorPorts extends VerbPorts {
-  exit(code: number): void
-}
+export interface DoctorPorts extends ExitPort, VerbPorts {}
 
-const systemDoctorPorts: DoctorPorts = {
-  ...systemPorts,
-  exit: (code) => {
-    process.exitCode = code
-  },
-}
+const systemDoctorPorts: DoctorPorts = { ...systemPorts, ...systemExit }
 
 type DoctorOptions = FlagTexts & { readonly json: boolean }
 

@@ -3,11 +3,12 @@ import type { KafkaLog } from '../../../src/log/kafka/kafka-log.ts'
 import { draft } from '../../support/drafts.ts'
 import { Appender } from '../../support/kafka/appender.ts'
 import { freshPrefix } from '../../support/kafka/broker.ts'
-import { startFaultProxy, type FaultProxy } from '../../support/kafka/fault-proxy.ts'
+import type { FaultProxy } from '../../support/kafka/fault-proxy.ts'
 import { hastyClock } from '../../support/kafka/hasty-clock.ts'
 import { ownBrokersMissing } from '../../support/kafka/jars.ts'
 import { openKafkaLog } from '../../support/kafka/logs.ts'
-import { restartsSoon, startBroker, type OwnBroker } from '../../support/kafka/own-broker.ts'
+import { restartsSoon, type OwnBroker } from '../../support/kafka/own-broker.ts'
+import { startProxiedBroker, type ProxiedBroker } from '../../support/kafka/proxied-broker.ts'
 import { expectWhole, labelsOf, until } from '../../support/kafka/topic-checks.ts'
 import { MemoryDisk } from '../../support/memory-disk.ts'
 
@@ -21,21 +22,16 @@ const appended = ['connections', 'control'] as const
 const clock = hastyClock(4)
 
 describe.skipIf(skipReason !== null)(`a broker that stops answering${skipped}`, () => {
+  let proxied: ProxiedBroker
   let proxy: FaultProxy
   let broker: OwnBroker
   let brokers: string[]
 
   beforeAll(async () => {
-    proxy = await startFaultProxy()
-    broker = await startBroker({ advertised: proxy.address, properties: restartsSoon })
-    const [host, port] = broker.address.split(':')
-    proxy.upstream(host!, Number(port))
-    brokers = [proxy.address]
+    proxied = await startProxiedBroker(restartsSoon)
+    ;({ broker, brokers, proxy } = proxied)
   }, 60_000)
-  afterAll(async () => {
-    await broker[Symbol.asyncDispose]()
-    await proxy[Symbol.asyncDispose]()
-  })
+  afterAll(() => proxied[Symbol.asyncDispose]())
 
   const outages: readonly (readonly [string, () => Promise<void> | void, () => Promise<void> | void])[] = [
     ['is paused', () => broker.pause(), () => broker.resume()],

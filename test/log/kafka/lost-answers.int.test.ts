@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Clock } from '../../../src/core/clock.ts'
-import { systemClock } from '../../../src/core/system/clock.ts'
 import { draft, labels } from '../../support/drafts.ts'
 import { freshPrefix } from '../../support/kafka/broker.ts'
-import { startFaultProxy, type FaultProxy } from '../../support/kafka/fault-proxy.ts'
+import type { FaultProxy } from '../../support/kafka/fault-proxy.ts'
+import { hastyClock } from '../../support/kafka/hasty-clock.ts'
 import { ownBrokersMissing } from '../../support/kafka/jars.ts'
 import { kafkaClient, openKafkaLog, topicRecords, withoutRepeats } from '../../support/kafka/logs.ts'
-import { startBroker, type OwnBroker } from '../../support/kafka/own-broker.ts'
+import { startProxiedBroker, type ProxiedBroker } from '../../support/kafka/proxied-broker.ts'
 import { MemoryDisk } from '../../support/memory-disk.ts'
 
 /**
@@ -16,34 +15,20 @@ import { MemoryDisk } from '../../support/memory-disk.ts'
  * acknowledged and gives no number twice all the same.
  */
 
-/** Waits that are seconds take tenths of it. */
-const hastyClock: Clock = {
-  now: () => systemClock.now(),
-  monotonicMs: () => systemClock.monotonicMs(),
-  after: (ms, run) => systemClock.after(ms / 20, run),
-  every: (ms, run) => systemClock.every(ms / 20, run),
-}
-
 const owed = { purpose: 'owed' } as const
 
 const missing = await ownBrokersMissing()
 
 describe.skipIf(missing !== null)(`lost answers${missing === null ? '' : ` (skipped: ${missing})`}`, () => {
+  let proxied: ProxiedBroker
   let proxy: FaultProxy
-  let broker: OwnBroker
   let brokers: string[]
 
   beforeAll(async () => {
-    proxy = await startFaultProxy()
-    broker = await startBroker({ advertised: proxy.address })
-    const [host, port] = broker.address.split(':')
-    proxy.upstream(host!, Number(port))
-    brokers = [proxy.address]
+    proxied = await startProxiedBroker()
+    ;({ brokers, proxy } = proxied)
   }, 60_000)
-  afterAll(async () => {
-    await broker[Symbol.asyncDispose]()
-    await proxy[Symbol.asyncDispose]()
-  })
+  afterAll(() => proxied[Symbol.asyncDispose]())
 
   test('kafkajs with few retries acknowledges the send after a lost one and never stores it', async () => {
     const topic = `plain.${randomUUID()}`
@@ -88,7 +73,7 @@ describe.skipIf(missing !== null)(`lost answers${missing === null ? '' : ` (skip
 
   test('what lands late, after a new producer has sent it again, is a repeat and nothing else', async () => {
     const prefix = freshPrefix()
-    const log = await openKafkaLog({ brokers, clock: hastyClock, disk: new MemoryDisk(), prefix })
+    const log = await openKafkaLog({ brokers, clock: hastyClock(20), disk: new MemoryDisk(), prefix })
     await log.append('control', [draft('first')], owed)
     proxy.plan(...Array.from({ length: 200 }, () => 'hold' as const))
     const late = log.append('control', [draft('A')], owed)

@@ -1,42 +1,34 @@
 import { execFile } from 'node:child_process'
-import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { cacheFolder, exists, madeOnce } from '../cache-folder.ts'
 
 /** A real OpenTelemetry Collector, which nobody here wrote: built once from its Go modules into a cache folder outside of the project. */
 
 const versions = { collector: '0.155.0', stable: '1.61.0' }
+const binaryFolder = cacheFolder(`otelcol-${versions.collector}`)
 const run = promisify(execFile)
 /** Without anything in Go's caches it compiles for minutes. */
 const buildTimeoutMs = 1_200_000
 
 /** Why a test can't have a collector; null: it can. Under CI it is an error instead, so that no run passes without. */
 export async function collectorMissing(): Promise<string | null> {
-  if (await exists(binaryFile())) return null
+  if (await exists(binaryFolder)) return null
   const because = await run('go', ['version']).then(() => null, () => 'there is no Go to build the OpenTelemetry Collector with (go version fails)')
   if (because !== null && process.env['CI'] === 'true') throw new Error(`under CI no test that needs a collector is skipped: ${because}`)
   return because
 }
 
-/** Its file. Safe for several processes at once: who comes second uses or discards his own. */
+/** Its file. */
 export async function collectorBinary(): Promise<string> {
-  const file = binaryFile()
-  if (await exists(file)) return file
-  const folder = join(file, '..')
-  await mkdir(join(folder, '..'), { recursive: true })
-  const work = await mkdtemp(`${folder}-`)
-  try {
+  await madeOnce(binaryFolder, async (work) => {
     await build(work)
     await mkdir(join(work, 'done'))
     await rename(join(work, 'dist', 'otelcol'), join(work, 'done', 'otelcol'))
-    await rename(join(work, 'done'), folder).catch(async (error: unknown) => {
-      if (!(await exists(file))) throw error
-    })
-  } finally {
-    await rm(work, { force: true, recursive: true })
-  }
-  return file
+    return join(work, 'done')
+  })
+  return join(binaryFolder, 'otelcol')
 }
 
 /**
@@ -66,14 +58,6 @@ async function tell(who: string, program: string, args: readonly string[], cwd: 
     const { stderr = '' } = error as { readonly stderr?: string }
     throw new Error(`${who} can't build the OpenTelemetry Collector ${versions.collector}: ${stderr.trim().slice(-2_000) || String(error)}`, { cause: error })
   }
-}
-
-function binaryFile(): string {
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'waybill', `otelcol-${versions.collector}`, 'otelcol')
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false)
 }
 
 const manifest = `dist: { name: otelcol, module: example.invalid/otelcol, version: ${versions.collector}, output_path: ./dist }

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { cacheFolder, exists, madeOnce } from '../cache-folder.ts'
 
 /** Apache Kafka from its published jars, fetched once by Maven into a cache folder outside of the project. */
 
@@ -13,13 +13,14 @@ const run = promisify(execFile)
 const mavenTimeoutMs = 600_000
 /** Of brokers since Kafka 4.0. */
 const javaVersionMin = 17
+const jarsFolder = cacheFolder(`kafka-${kafkaVersion}`)
 
 /** Null: it can be had. */
 export async function reasonAgainstJars(): Promise<string | null> {
   const version = await javaVersion()
   if (version === null) return 'there is no Java (java -version fails)'
   if (version < javaVersionMin) return `Java ${version} is too old: Kafka ${kafkaVersion} needs ${javaVersionMin}`
-  if (await exists(cacheFolder())) return null
+  if (await exists(jarsFolder)) return null
   try {
     await run('mvn', ['-v'])
     return null
@@ -44,22 +45,13 @@ async function javaVersion(): Promise<number | null> {
   }
 }
 
-/** The folder with the jars. Safe for several processes at once: who comes second uses or discards his own. */
-export async function kafkaJars(): Promise<string> {
-  const folder = cacheFolder()
-  if (await exists(folder)) return folder
-  await mkdir(join(folder, '..'), { recursive: true })
-  const work = await mkdtemp(`${folder}-`)
-  try {
+/** The folder with the jars. */
+export function kafkaJars(): Promise<string> {
+  return madeOnce(jarsFolder, async (work) => {
     await writeFile(join(work, 'pom.xml'), pom)
     await copyWithMaven(work)
-    await rename(join(work, 'jars'), folder).catch(async (error: unknown) => {
-      if (!(await exists(folder))) throw error
-    })
-  } finally {
-    await rm(work, { force: true, recursive: true })
-  }
-  return folder
+    return join(work, 'jars')
+  })
 }
 
 async function copyWithMaven(folder: string): Promise<void> {
@@ -70,14 +62,6 @@ async function copyWithMaven(folder: string): Promise<void> {
     const { stdout = '' } = error as { readonly stdout?: string }
     throw new Error(`Maven could not fetch Kafka ${kafkaVersion}: ${stdout.trim() || String(error)}`, { cause: error })
   }
-}
-
-function cacheFolder(): string {
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'waybill', `kafka-${kafkaVersion}`)
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false)
 }
 
 const pom = `<project>

@@ -1,10 +1,8 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { collectorBinary, collectorMissing } from '../../support/collector/binary.ts'
 import { startCollector, type RunningCollector } from '../../support/collector/collector.ts'
 import { spansIn, type ReceivedSpan } from '../../support/collector/otlp-spans.ts'
-import { exchange } from '../../support/counted-client.ts'
+import { exchange, refusedClient } from '../../support/counted-client.ts'
 import { freePort } from '../../support/kafka/ports.ts'
 import { tlsEcho } from '../../support/peers.ts'
 import { rawLines, rawRecords, startWaybill, TemporaryFolder, type RawRecord, type RunningWaybill } from '../../support/waybill.ts'
@@ -38,15 +36,6 @@ async function addPool(node: RunningWaybill, ports: readonly number[], headers: 
   const backends = ports.map((port) => ({ url: `https://127.0.0.1:${port}` }))
   const answer = await fetch(`${node.api}/api/pools`, { method: 'POST', headers, body: JSON.stringify({ backends, name: 'app', server_names: ['app.example.test'] }) })
   if (answer.status !== 201) throw new Error(await answer.text())
-}
-
-/** A client that speaks no TLS: refused, and on record. */
-async function refusedClient(port: number): Promise<void> {
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => {}).resume()
-  const closed = once(socket, 'close')
-  socket.write('GET / HTTP/1.1\r\n\r\n')
-  await closed
 }
 
 function ofType(folder: TemporaryFolder, stream: string, type: string): RawRecord[] {
